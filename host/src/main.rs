@@ -1,0 +1,2 @@
+//! The `dbbackup` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The contract between dbbackup and its plugins.
