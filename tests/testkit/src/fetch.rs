@@ -1,0 +1,10 @@
+//! Fetches software with the machine's package tools into private trees: nothing is installed.
+pub(crate) mod apt;
+mod command;
+mod peers;
+mod tree;
+mod wrapper;
+
+pub(crate) use command::run;
+pub use peers::Peers;
+pub use tree::{Flavor, ServerTree};

@@ -1,0 +1,68 @@
+//! The arguments that a server is started with.
+use super::{Server, Tls, tls};
+use anyhow::Result;
+
+/// Arguments for [`Server::begin`](super::Server), the test's own ones last so that they win.
+pub(super) fn arguments(server: &Server) -> Result<Vec<String>> {
+    let mut arguments = common(server);
+    arguments.extend(if server.flavor().is_mariadb() { mariadb(server) } else { mysql(server) });
+    if server.options.tls == Tls::Issued {
+        arguments.extend(tls::arguments(server.scratch.path()));
+    }
+    if !server.options.durable {
+        // Commits reach the page cache, so a kill of the process loses none.
+        arguments.push("--innodb-flush-log-at-trx-commit=2".to_owned());
+        arguments.push("--sync-binlog=0".to_owned());
+    }
+    arguments.extend(server.options.arguments.iter().cloned());
+    Ok(arguments)
+}
+
+/// Runs as root only if we do; the server refuses to without being told.
+pub(super) fn user() -> Option<String> {
+    rustix::process::geteuid().is_root().then(|| "--user=root".to_owned())
+}
+
+fn common(server: &Server) -> Vec<String> {
+    let mut arguments = vec![
+        "--no-defaults".to_owned(),
+        format!("--datadir={}", server.datadir.display()),
+        format!("--socket={}", server.socket().display()),
+        format!("--port={}", server.port()),
+        format!("--pid-file={}", server.scratch.join("server.pid").display()),
+        format!("--log-error={}", server.error_log_path().display()),
+        "--bind-address=127.0.0.1".to_owned(),
+        "--innodb-buffer-pool-size=128M".to_owned(),
+        // Each server would take thousands of the machine's asynchronous I/O slots.
+        "--innodb-use-native-aio=OFF".to_owned(),
+    ];
+    arguments.extend(user());
+    if !server.options.without_binlog {
+        arguments.push("--log-bin=binlog".to_owned());
+    }
+    // Unique per machine, because ports are: source and replica of one test differ.
+    arguments.push(format!("--server-id={}", server.port()));
+    arguments
+}
+
+fn mysql(server: &Server) -> Vec<String> {
+    let mut arguments =
+        vec!["--mysqlx=OFF".to_owned(), "--innodb-redo-log-capacity=64M".to_owned()];
+    if server.options.tls == Tls::Off {
+        arguments.push("--tls-version=".to_owned());
+    }
+    if server.options.without_binlog {
+        arguments.push("--skip-log-bin".to_owned());
+    }
+    arguments.push("--gtid-mode=ON".to_owned());
+    arguments.push("--enforce-gtid-consistency=ON".to_owned());
+    arguments
+}
+
+fn mariadb(server: &Server) -> Vec<String> {
+    let mut arguments = vec!["--gtid-strict-mode=ON".to_owned(), "--binlog-format=ROW".to_owned()];
+    if server.options.tls == Tls::Off {
+        arguments.push("--skip-ssl".to_owned());
+    }
+    arguments
+}
