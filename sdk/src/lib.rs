@@ -1,1 +1,3 @@
 //! Safe Rust for engine authors.
+
+pub mod wire;

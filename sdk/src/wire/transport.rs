@@ -1,0 +1,92 @@
+//! The byte stream under the packets: the socket itself, or TLS over it.
+
+use std::{
+    io::{self, Read, Write},
+    sync::Arc,
+    time::Duration,
+};
+
+use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
+
+use crate::wire::socket::Socket;
+
+/// A byte stream to the server.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    Plain(Socket),
+    Tls(Box<StreamOwned<ClientConnection, Socket>>),
+}
+
+impl Transport {
+    /// Does the TLS handshake over a plain socket. The inner result is the verdict of TLS, the outer
+    /// one that of the socket.
+    pub(crate) fn start_tls(
+        mut socket: Socket,
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+    ) -> Result<io::Result<Self>, rustls::Error> {
+        let mut session = ClientConnection::new(config, name)?;
+        while session.is_handshaking() {
+            if let Err(error) = session.complete_io(&mut socket) {
+                // rustls wraps its own verdict into an `io::Error` of this kind.
+                return match error.downcast::<rustls::Error>() {
+                    Ok(verdict) => Err(verdict),
+                    Err(error) => Ok(Err(error)),
+                };
+            }
+        }
+        Ok(Ok(Self::Tls(Box::new(StreamOwned::new(session, socket)))))
+    }
+
+    pub(crate) fn set_timeouts(&self, read: Duration, write: Duration) -> io::Result<()> {
+        self.socket().set_timeouts(read, write)
+    }
+
+    /// Whether nobody on the way can read what is sent: TLS, or a socket of this machine.
+    pub(crate) fn is_private(&self) -> bool {
+        !matches!(self, Self::Plain(Socket::Tcp(_)))
+    }
+
+    /// Name of the TLS version and cipher suite, or nothing without TLS.
+    pub(crate) fn cipher(&self) -> Option<String> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(stream) => {
+                let suite = stream.conn.negotiated_cipher_suite()?;
+                Some(format!("{:?}", suite.suite()))
+            }
+        }
+    }
+
+    fn socket(&self) -> &Socket {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
+}
+
+impl Read for Transport {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Transport {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
