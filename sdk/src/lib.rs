@@ -1,3 +1,25 @@
-//! Safe Rust for engine authors.
+//! Safe Rust for authors of dbbackup engine plugins: implement [`Engine`] and a trait for each role,
+//! then say [`export_plugin!`]. `docs/writing-an-engine.md` leads through it.
+//!
+//! abi_stable's types stay behind this crate; an engine's code needs no `unsafe`.
 
+pub mod engine;
+pub mod export;
+pub mod failure;
+pub mod host;
+mod log;
+pub mod runtime;
+pub mod sink;
+pub mod stream;
+pub mod target;
 pub mod wire;
+
+pub use dbbackup_plugin_api as plugin_api;
+pub use dbbackup_plugin_api::{abi_stable, document, error::ErrorCode, position};
+pub use engine::{
+    BackupEngine, BackupRun, DoctorEngine, Engine, ReplayEngine, ReplayRun, RestoreEngine,
+    RestoreRun, Run, StreamEngine, StreamRun, TargetEngine, UndoEngine, VerifyEngine, VerifyRun,
+};
+pub use failure::{Classify, Failure, HostError};
+pub use host::{Host, JournalEntry, Unit};
+pub use sink::{EntryReader, EntryWriter, Sink};

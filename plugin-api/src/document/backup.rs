@@ -17,8 +17,6 @@ pub struct BackupRequest {
     pub connection: ConnectionDocument,
     /// Facts gathered before the run.
     pub environment: Environment,
-    /// Options of the engine for this run, fitting the schema in its manifest.
-    pub options: serde_json::Value,
     /// Limits of server locks.
     pub lock_budget: LockBudgetDocument,
     /// Weaker promises that the operator accepts by name (`non-transactional`, …).

@@ -22,8 +22,6 @@ pub struct RestoreRequest {
     pub map: Vec<Mapping>,
     /// Existing content may be replaced.
     pub force: bool,
-    /// Options of the engine.
-    pub options: serde_json::Value,
     /// Fields of later versions.
     #[serde(flatten)]
     pub extra: Extra,

@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 pub struct StreamRequest {
     /// The server.
     pub connection: ConnectionDocument,
-    /// Options of the engine: server id, GTID use and so on.
-    pub options: serde_json::Value,
     /// Fields of later versions.
     #[serde(flatten)]
     pub extra: Extra,
@@ -55,8 +53,6 @@ pub struct ReplayRequest {
     pub from: StreamPosition,
     /// Where to stop.
     pub target: RecoveryTarget,
-    /// Options of the engine.
-    pub options: serde_json::Value,
     /// Fields of later versions.
     #[serde(flatten)]
     pub extra: Extra,

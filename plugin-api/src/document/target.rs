@@ -7,8 +7,6 @@ use serde::{Deserialize, Serialize};
 pub struct TargetLocation {
     /// The location as the operator wrote it, such as `s3://bucket/path`.
     pub location: String,
-    /// Options of the target, fitting the schema in its manifest.
-    pub options: serde_json::Value,
     /// Fields of later versions.
     #[serde(flatten)]
     pub extra: Extra,

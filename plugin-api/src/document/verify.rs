@@ -7,8 +7,6 @@ use serde::{Deserialize, Serialize};
 pub struct VerifyRequest {
     /// The backup.
     pub manifest: Manifest,
-    /// Options of the engine.
-    pub options: serde_json::Value,
     /// Fields of later versions.
     #[serde(flatten)]
     pub extra: Extra,
