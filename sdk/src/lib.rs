@@ -9,6 +9,7 @@ pub mod failure;
 pub mod host;
 mod log;
 pub mod runtime;
+pub mod server;
 pub mod sink;
 pub mod stream;
 pub mod target;

@@ -2,6 +2,8 @@
 
 use std::{fmt, io, path::PathBuf};
 
+use dbbackup_plugin_api::error::ErrorCode;
+
 use crate::wire::{Cursor, tls};
 
 /// Failures of the raw client.
@@ -133,9 +135,28 @@ impl WireError {
     #[must_use]
     pub fn is_authentication(&self) -> bool {
         match self {
-            Self::Server(error) => matches!(error.code, 1045 | 1044 | 1130 | 1524 | 1698 | 3118),
+            Self::Server(error) => matches!(error.code, 1045 | 1130 | 1524 | 1698 | 3118),
             Self::AuthPlugin { .. } | Self::ClearPassword { .. } | Self::PasswordKey { .. } => true,
             _ => false,
+        }
+    }
+
+    /// The code that crosses the plugin boundary.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Cancelled => ErrorCode::CANCELLED,
+            Self::TlsOptions { .. } | Self::TlsFile { .. } | Self::TlsFileContent { .. } => {
+                ErrorCode::CONFIG
+            }
+            Self::Unreachable { .. } | Self::TlsNotOffered { .. } | Self::Tls { .. } => {
+                ErrorCode::CONNECT
+            }
+            Self::Server(error) if error.is_privilege() => ErrorCode::PRIVILEGE,
+            Self::Server(error) if matches!(error.code, 1040 | 1129 | 1203) => ErrorCode::CONNECT,
+            _ if self.is_authentication() => ErrorCode::AUTH,
+            Self::Unusable | Self::Unfinished => ErrorCode::INTERNAL,
+            _ => ErrorCode::SOURCE_IO,
         }
     }
 
@@ -195,6 +216,18 @@ impl ServerError {
         }
         let message = String::from_utf8_lossy(message).into_owned();
         Ok(Self { code, sqlstate: SqlState(state), message })
+    }
+
+    /// Whether the account lacks a privilege for the statement.
+    #[must_use]
+    pub fn is_privilege(&self) -> bool {
+        matches!(self.code, 1044 | 1142 | 1143 | 1227 | 1370 | 3619)
+    }
+
+    /// Whether the server does not know the statement: a syntax error.
+    #[must_use]
+    pub fn is_unknown_statement(&self) -> bool {
+        self.code == 1064
     }
 
     /// Whether the server ends the connection with this error: shutdown, killed, idle too long.

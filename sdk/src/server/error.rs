@@ -1,0 +1,119 @@
+//! What can go wrong in a session.
+
+use std::time::Duration;
+
+use dbbackup_plugin_api::{error::ErrorCode, position::PositionError};
+
+use crate::wire::WireError;
+
+/// Failures of a [`Session`](crate::server::Session).
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The connection failed, or the server refused a statement.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// A statement of ours was refused or failed.
+    #[error("run {statement}")]
+    Statement {
+        /// The statement, shortened.
+        statement: String,
+        /// Why.
+        source: WireError,
+    },
+    /// A lock was not granted, or not given back, within its budget. It is not held any more.
+    #[error("{statement} was {phase} for more than {} ms", budget.as_millis())]
+    LockBudgetExceeded {
+        /// The statement that takes the lock.
+        statement: &'static str,
+        /// What took too long.
+        phase: LockPhase,
+        /// The limit.
+        budget: Duration,
+    },
+    /// The second session, which guards a lock, cannot be opened. Nothing was locked.
+    #[error("open the session that guards a lock")]
+    Watchdog {
+        /// Why.
+        source: Box<SessionError>,
+    },
+    /// The server's answer lacks something that it should have.
+    #[error("answer to {statement} lacks {what}")]
+    Answer {
+        /// The statement, shortened.
+        statement: String,
+        /// Column or value that is missing or cannot be read.
+        what: String,
+    },
+    /// A result that should be short is not.
+    #[error("answer to {statement} has more than {limit} rows")]
+    TooManyRows {
+        /// The statement, shortened.
+        statement: String,
+        /// Most rows that are kept.
+        limit: usize,
+    },
+    /// A position of the server cannot be read.
+    #[error("read the server's position")]
+    Position(#[from] PositionError),
+}
+
+/// The two times that a lock budget bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockPhase {
+    /// Until the lock is granted.
+    Waiting,
+    /// Until it is given back.
+    Holding,
+}
+
+impl std::fmt::Display for LockPhase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Waiting => "waited for",
+            Self::Holding => "held",
+        })
+    }
+}
+
+impl SessionError {
+    /// The failure of the wire beneath, if there is one.
+    #[must_use]
+    pub fn wire(&self) -> Option<&WireError> {
+        match self {
+            Self::Wire(error) | Self::Statement { source: error, .. } => Some(error),
+            Self::Watchdog { source } => source.wire(),
+            _ => None,
+        }
+    }
+
+    /// Number of the server's error, if it is one.
+    #[must_use]
+    pub fn server_code(&self) -> Option<u16> {
+        self.wire()?.server().map(|error| error.code)
+    }
+
+    /// The code that crosses the plugin boundary.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::LockBudgetExceeded { .. } => ErrorCode::LOCK_BUDGET,
+            Self::Answer { .. } | Self::TooManyRows { .. } | Self::Position(_) => {
+                ErrorCode::SOURCE_IO
+            }
+            Self::Wire(_) | Self::Statement { .. } | Self::Watchdog { .. } => {
+                self.wire().map_or(ErrorCode::SOURCE_IO, WireError::code)
+            }
+        }
+    }
+
+    /// What the operator can do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::LockBudgetExceeded { phase: LockPhase::Waiting, .. } => {
+                Some("a long statement was in the way; try again, or allow a longer wait")
+            }
+            _ => self.wire().and_then(WireError::hint),
+        }
+    }
+}

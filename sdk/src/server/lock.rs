@@ -1,0 +1,264 @@
+//! Server locks: taken within a budget, given back by method or by drop, never held unwatched.
+
+use std::time::{Duration, Instant};
+
+use dbbackup_plugin_api::document::{backup::LockBudgetDocument, manifest::LockRecord};
+
+use crate::server::{LockPhase, Session, SessionError, watchdog::Watchdog};
+
+/// How long a lock may be waited for and held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LockBudget {
+    /// Longest wait. Whoever waits for a lock may make others wait behind it.
+    pub wait: Duration,
+    /// Longest time between the grant and the release.
+    pub hold: Duration,
+}
+
+impl From<&LockBudgetDocument> for LockBudget {
+    fn from(document: &LockBudgetDocument) -> Self {
+        Self {
+            wait: Duration::from_millis(document.wait_ms),
+            hold: Duration::from_millis(document.hold_ms),
+        }
+    }
+}
+
+/// What a lock cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LockReport {
+    /// The statement that took it.
+    pub statement: &'static str,
+    /// From the statement to the grant.
+    pub waited: Duration,
+    /// From the grant to the release.
+    pub held: Duration,
+    /// Whether commits of others had to wait while it was held.
+    pub blocks_commits: bool,
+}
+
+impl From<LockReport> for LockRecord {
+    fn from(report: LockReport) -> Self {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            statement: report.statement.to_owned(),
+            waited_ms: ms(report.waited),
+            held_ms: ms(report.held),
+            blocks_commits: report.blocks_commits,
+        }
+    }
+}
+
+/// A kind of lock: how it is taken and given back.
+#[derive(Debug, Clone, Copy)]
+struct LockKind {
+    take: &'static str,
+    release: &'static str,
+    blocks_commits: bool,
+}
+
+const READ_LOCK: LockKind = LockKind {
+    take: "FLUSH TABLES WITH READ LOCK",
+    release: "UNLOCK TABLES",
+    blocks_commits: true,
+};
+const INSTANCE: LockKind = LockKind {
+    take: "LOCK INSTANCE FOR BACKUP",
+    release: "UNLOCK INSTANCE",
+    blocks_commits: false,
+};
+const STAGES: LockKind =
+    LockKind { take: "BACKUP STAGE START", release: "BACKUP STAGE END", blocks_commits: false };
+
+/// The stages of MariaDB's backup lock after its start, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BackupStage {
+    /// Non-transactional tables that are not in use are flushed.
+    Flush,
+    /// Waits for statements on non-transactional tables, and blocks DDL.
+    BlockDdl,
+    /// Blocks commits: the coordinates stand still.
+    BlockCommit,
+}
+
+impl BackupStage {
+    fn statement(self) -> &'static str {
+        match self {
+            Self::Flush => "BACKUP STAGE FLUSH",
+            Self::BlockDdl => "BACKUP STAGE BLOCK_DDL",
+            Self::BlockCommit => "BACKUP STAGE BLOCK_COMMIT",
+        }
+    }
+}
+
+impl Session {
+    /// Takes the global read lock: no table changes and no transaction commits while it is held.
+    ///
+    /// Waits at most `budget.wait`: behind one long `SELECT`, the lock would make every commit wait.
+    /// It is held at most `budget.hold`. Past either, a second session kills our statement or this
+    /// session, and commits flow on.
+    ///
+    /// # Errors
+    /// - [`SessionError::LockBudgetExceeded`]: nothing is locked any more.
+    /// - [`SessionError::Watchdog`]: nothing was locked.
+    /// - [`SessionError::Statement`]: refused, for instance without `RELOAD`.
+    pub fn flush_tables_with_read_lock(
+        &mut self,
+        budget: LockBudget,
+    ) -> Result<ServerLock<'_>, SessionError> {
+        ServerLock::take(self, READ_LOCK, budget)
+    }
+
+    /// Takes MySQL's backup lock (8.0 and later): DDL waits while it is held, nothing else does.
+    /// Needs `BACKUP_ADMIN`.
+    ///
+    /// # Errors
+    /// As [`Session::flush_tables_with_read_lock`].
+    pub fn lock_instance_for_backup(
+        &mut self,
+        budget: LockBudget,
+    ) -> Result<ServerLock<'_>, SessionError> {
+        ServerLock::take(self, INSTANCE, budget)
+    }
+
+    /// Starts MariaDB's backup stages (10.4 and later); see [`ServerLock::advance`]. Needs `RELOAD`.
+    ///
+    /// # Errors
+    /// As [`Session::flush_tables_with_read_lock`].
+    pub fn backup_stages(&mut self, budget: LockBudget) -> Result<ServerLock<'_>, SessionError> {
+        ServerLock::take(self, STAGES, budget)
+    }
+}
+
+/// A lock that the server holds for a session, until it is unlocked or dropped.
+#[derive(Debug)]
+pub struct ServerLock<'s> {
+    session: &'s mut Session,
+    watchdog: Option<Watchdog>,
+    kind: LockKind,
+    budget: LockBudget,
+    report: LockReport,
+    granted: Instant,
+}
+
+impl<'s> ServerLock<'s> {
+    fn take(
+        session: &'s mut Session,
+        kind: LockKind,
+        budget: LockBudget,
+    ) -> Result<Self, SessionError> {
+        let watchdog = Watchdog::start(session, budget.wait)?;
+        let asked = Instant::now();
+        let taken = session.execute(kind.take);
+        let granted = Instant::now();
+        let report = LockReport {
+            statement: kind.take,
+            waited: granted - asked,
+            held: Duration::ZERO,
+            blocks_commits: kind.blocks_commits,
+        };
+        let mut lock = Self { session, watchdog: Some(watchdog), kind, budget, report, granted };
+        if let Err(error) = taken {
+            return Err(lock.not_granted(error));
+        }
+        if lock.watchdog.as_ref().is_some_and(|watchdog| watchdog.granted(budget.hold)) {
+            return Ok(lock);
+        }
+        // Granted in the very moment in which the time was up: the drop gives it back, by hand or by
+        // the end of the session.
+        Err(lock.exceeded(LockPhase::Waiting))
+    }
+
+    /// The session that holds the lock, for what has to happen under it.
+    pub fn session(&mut self) -> &mut Session {
+        self.session
+    }
+
+    /// Milliseconds waited so far, and what else the lock cost up to now.
+    #[must_use]
+    pub fn report(&self) -> LockReport {
+        LockReport { held: self.granted.elapsed(), ..self.report }
+    }
+
+    /// Goes on to a later stage of MariaDB's backup lock, within `budget.wait` again.
+    ///
+    /// # Errors
+    /// As [`Session::flush_tables_with_read_lock`]; nothing is locked any more after any of them.
+    pub fn advance(&mut self, stage: BackupStage) -> Result<(), SessionError> {
+        let wait = self.budget.wait;
+        let left = self.budget.hold.saturating_sub(self.granted.elapsed());
+        if !self.watchdog.as_ref().is_some_and(|watchdog| watchdog.waits_again(wait)) {
+            return Err(self.exceeded(LockPhase::Holding));
+        }
+        let asked = Instant::now();
+        if let Err(error) = self.session.execute(stage.statement()) {
+            return Err(self.not_granted(error));
+        }
+        self.report.waited += asked.elapsed();
+        self.report.blocks_commits |= stage == BackupStage::BlockCommit;
+        if self.watchdog.as_ref().is_some_and(|watchdog| watchdog.granted(left)) {
+            return Ok(());
+        }
+        self.release()?;
+        Err(self.exceeded(LockPhase::Waiting))
+    }
+
+    /// Gives the lock back and reports what it cost.
+    ///
+    /// # Errors
+    /// - [`SessionError::LockBudgetExceeded`]: it was held too long and had to be ended before; what
+    ///   was read under it may be of different instants. The session is gone.
+    /// - [`SessionError::Statement`]: the session is gone, and the lock with it.
+    pub fn unlock(mut self) -> Result<LockReport, SessionError> {
+        let released = self.release();
+        self.report.held = self.granted.elapsed();
+        match self.watchdog.take().and_then(Watchdog::stop) {
+            Some(phase) => Err(self.exceeded(phase)),
+            None => released.map(|()| self.report),
+        }
+    }
+
+    fn release(&mut self) -> Result<(), SessionError> {
+        self.session.execute(self.kind.release).map(|_| ())
+    }
+
+    /// The statement ended without the lock: by our own kill, by a refusal, or because the session
+    /// is lost, in which case the server is told to end it.
+    fn not_granted(&mut self, error: SessionError) -> SessionError {
+        let Some(watchdog) = self.watchdog.take() else {
+            return error;
+        };
+        let refused = error.wire().is_some_and(|error| error.server().is_some());
+        if let Some(phase) = watchdog.exceeded() {
+            drop(watchdog);
+            return self.exceeded(phase);
+        }
+        if refused {
+            drop(watchdog);
+        } else {
+            watchdog.abandon();
+        }
+        error
+    }
+
+    fn exceeded(&self, phase: LockPhase) -> SessionError {
+        let budget = match phase {
+            LockPhase::Waiting => self.budget.wait,
+            LockPhase::Holding => self.budget.hold,
+        };
+        SessionError::LockBudgetExceeded { statement: self.kind.take, phase, budget }
+    }
+}
+
+impl Drop for ServerLock<'_> {
+    fn drop(&mut self) {
+        let Some(watchdog) = self.watchdog.take() else {
+            return;
+        };
+        if let Err(error) = self.release() {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::warn!(%error, cause, "give a lock back; its session is ended instead");
+            watchdog.abandon();
+        }
+    }
+}
