@@ -59,6 +59,11 @@ pub fn cargo() -> OsString {
     non_empty("CARGO").unwrap_or_else(|| OsString::from("cargo"))
 }
 
+/// What tells one run of nextest from another; `cargo test` has none.
+pub(crate) fn run_id() -> Option<String> {
+    non_empty("NEXTEST_RUN_ID").and_then(|id| id.into_string().ok())
+}
+
 fn non_empty(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }

@@ -11,16 +11,30 @@
 //! # }
 //! ```
 mod cache;
+mod disk;
 pub mod env;
 mod fetch;
 mod process;
+mod product;
+mod proxy;
+mod random;
+mod rig;
 mod scratch;
 mod server;
+mod skip;
 mod wait;
 
+pub use disk::SmallDisk;
 pub use fetch::{Flavor, Peers, ServerTree};
+pub use mysql_async;
+pub use product::{Product, build_packages, workspace_root};
+pub use proxy::{Direction, Ending, FaultProxy};
+pub use random::Random;
+pub use rig::{Invocation, Outcome, Rig, Running, children_of};
+pub use rustix::process::Signal;
 pub use scratch::Scratch;
 pub use server::{
     ADMIN_PASSWORD, ADMIN_USER, Account, AuthPlugin, Server, ServerOptions, Session, Tls,
 };
+pub use skip::{is_root, note_skip};
 pub use wait::{pause, wait_until};

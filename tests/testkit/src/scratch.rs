@@ -1,7 +1,9 @@
 //! Scratch directories: removed on drop, and by a later run if this process is killed.
+use crate::fetch::run;
 use anyhow::{Context, Result};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Once;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -64,11 +66,12 @@ fn parent() -> PathBuf {
 }
 
 /// Removes the directories of killed test processes. Failing to is no reason to fail a test.
-fn sweep(parent: &Path) {
+pub(crate) fn sweep(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
         let path = entry.path();
         if entry.file_name().to_string_lossy().starts_with(PREFIX) && is_leftover(&path) {
+            unmount_below(&path);
             drop(fs::remove_dir_all(&path));
         }
     }
@@ -84,5 +87,15 @@ fn is_leftover(path: &Path) -> bool {
     old && match marker {
         Ok(marker) => !matches!(marker.try_lock(), Err(TryLockError::WouldBlock)),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+/// Unmounts the small disks of a killed test, which would keep its directory in place.
+fn unmount_below(path: &Path) {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    for mounted in mounts.lines().filter_map(|line| line.split(' ').nth(1)) {
+        if Path::new(mounted).starts_with(path) {
+            drop(run(Command::new("umount").arg("--lazy").arg(mounted)));
+        }
     }
 }

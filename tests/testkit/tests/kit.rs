@@ -1,20 +1,87 @@
 //! The test kit itself: what the other tests rely on.
-use dbbackup_testkit::{Flavor, Server, ServerOptions};
+use dbbackup_testkit::{
+    Direction, Ending, FaultProxy, Flavor, Rig, Server, ServerOptions, SmallDisk, is_root, skip,
+};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 #[test]
-fn servers_start_and_answer() -> anyhow::Result<()> {
+fn servers_keep_what_was_committed_over_a_kill() -> anyhow::Result<()> {
     for flavor in Flavor::COVERED {
-        let started = std::time::Instant::now();
         let mut server = Server::start(flavor, ServerOptions::default())?;
-        println!("{} started in {:?}", flavor.name(), started.elapsed());
-        let version: String = server.row("SELECT VERSION()")?;
-        println!("{version}");
         server.sql("CREATE DATABASE shop; CREATE TABLE shop.t (i INT PRIMARY KEY)")?;
         server.sql("INSERT INTO shop.t VALUES (1), (2)")?;
         server.kill9()?;
+        assert!(!server.is_running());
         server.restart()?;
         assert_eq!(server.row::<u64>("SELECT COUNT(*) FROM shop.t")?, 2);
+        server.expect_writable_within(Duration::from_secs(2))?;
         server.stop()?;
     }
+    Ok(())
+}
+
+#[test]
+fn rig_installs_and_runs_what_cargo_builds() -> anyhow::Result<()> {
+    let rig = Rig::new()?;
+    assert!(std::fs::read_dir(rig.plugins_dir())?.count() > 0);
+    let outcome = rig.dbbackup(["--version"]).run()?;
+    outcome.expect_success()?;
+    assert!(outcome.expect_exit(1).is_err());
+    Ok(())
+}
+
+#[test]
+fn proxy_cuts_after_exactly_the_bytes_asked_for() -> anyhow::Result<()> {
+    let upstream = TcpListener::bind("127.0.0.1:0")?;
+    let proxy = FaultProxy::start(upstream.local_addr()?.port())?;
+    let mut client = TcpStream::connect(proxy.address())?;
+    let (mut server, _) = upstream.accept()?;
+    server.write_all(b"hello")?;
+    let mut greeting = [0; 5];
+    client.read_exact(&mut greeting)?;
+
+    proxy.cut_after(Direction::ToClient, 3);
+    server.write_all(b"world")?;
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest)?;
+    assert_eq!(rest, b"wor");
+    assert_eq!(proxy.passed_bytes(Direction::ToClient), 8);
+    Ok(())
+}
+
+#[test]
+fn proxy_stalls_resumes_and_resets() -> anyhow::Result<()> {
+    let upstream = TcpListener::bind("127.0.0.1:0")?;
+    let proxy = FaultProxy::start(upstream.local_addr()?.port())?;
+    let mut client = TcpStream::connect(proxy.address())?;
+    let (mut server, _) = upstream.accept()?;
+    client.set_read_timeout(Some(Duration::from_millis(100)))?;
+    proxy.stall(Direction::ToClient);
+    server.write_all(b"late")?;
+    let mut buffer = [0; 4];
+    let stalled = client.read(&mut buffer);
+    assert_eq!(stalled.map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
+    proxy.resume();
+    client.set_read_timeout(Some(Duration::from_secs(5)))?;
+    client.read_exact(&mut buffer)?;
+    proxy.end_all(Ending::Reset);
+    let reset = client.read(&mut buffer);
+    assert_eq!(reset.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
+    Ok(())
+}
+
+#[test]
+fn small_disk_is_full_at_the_chosen_byte() -> anyhow::Result<()> {
+    if !is_root() {
+        skip!("mounting a filesystem needs root");
+    }
+    let disk = SmallDisk::mount(1 << 20)?;
+    disk.leave_free(8192)?;
+    let mut file = std::fs::File::create(disk.path().join("file"))?;
+    file.write_all(&[1; 8192])?;
+    let full = file.write_all(&[1]);
+    assert_eq!(full.map_err(|error| error.kind()), Err(ErrorKind::StorageFull));
     Ok(())
 }
