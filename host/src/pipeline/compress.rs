@@ -1,0 +1,115 @@
+//! One block to one gzip member or zstd frame, and back. Stock `gzip` and `zstd` open a sequence of
+//! them; ours ends in a mark, so that an artefact cut between two blocks is not taken for whole.
+use super::encoding::Compression;
+use std::io;
+use zstd::zstd_safe::CParameter;
+
+/// libdeflate's level 4 stays within 3 % of `pigz` in size, at five times its speed per core.
+const GZIP_LEVEL: i32 = 4;
+/// zstd's level 3 with smaller tables, which stay in the second-level cache: 1 % larger on text,
+/// 1 % smaller and 1.4 times as fast on pages of random digits.
+const ZSTD_LEVEL: i32 = 3;
+const ZSTD_HASH_LOG: u32 = 16;
+const ZSTD_CHAIN_LOG: u32 = 15;
+
+/// Bytes before the deflate data of our gzip members: fixed header and one extra subfield.
+pub(super) const GZIP_HEADER_BYTES: usize = 20;
+/// Bytes behind the deflate data: CRC-32 and length of the content.
+pub(super) const GZIP_TRAILER_BYTES: usize = 8;
+/// Header up to the member's size: magic, deflate, FEXTRA, no time, no hints, unknown system, eight
+/// bytes of extra field, subfield `DB` of four bytes.
+const GZIP_PREFIX: [u8; 16] = [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255, 8, 0, b'D', b'B', 4, 0];
+/// An empty deflate stream: one final block of fixed codes.
+const EMPTY_DEFLATE: [u8; 2] = [3, 0];
+/// A zstd skippable frame with eight bytes of content; decoders pass over it.
+const ZSTD_END: [u8; 16] = *b"\x5d\x2a\x4d\x18\x08\x00\x00\x00dbbackup";
+
+/// Compressor of one thread.
+pub(super) enum Compressor {
+    /// Blocks stay as they are.
+    None,
+    /// gzip members.
+    Gzip(libdeflater::Compressor),
+    /// zstd frames.
+    Zstd(zstd::bulk::Compressor<'static>),
+}
+
+impl Compressor {
+    /// A compressor at the level that is right for all data.
+    pub(super) fn new(compression: Compression) -> io::Result<Self> {
+        Ok(match compression {
+            Compression::None => Self::None,
+            Compression::Gzip => {
+                let level = libdeflater::CompressionLvl::new(GZIP_LEVEL)
+                    .map_err(|error| io::Error::other(format!("{error:?}")))?;
+                Self::Gzip(libdeflater::Compressor::new(level))
+            }
+            Compression::Zstd => {
+                let mut zstd = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
+                zstd.set_parameter(CParameter::HashLog(ZSTD_HASH_LOG))?;
+                zstd.set_parameter(CParameter::ChainLog(ZSTD_CHAIN_LOG))?;
+                zstd.set_parameter(CParameter::ChecksumFlag(true))?;
+                zstd.set_parameter(CParameter::ContentSizeFlag(true))?;
+                Self::Zstd(zstd)
+            }
+        })
+    }
+
+    /// Writes `block` compressed into `packed`; answers false if it is to be stored as it is.
+    pub(super) fn compress(&mut self, block: &[u8], packed: &mut Vec<u8>) -> io::Result<bool> {
+        match self {
+            Self::None => Ok(false),
+            Self::Gzip(gzip) => gzip_member(gzip, block, packed).map(|()| true),
+            Self::Zstd(zstd) => {
+                packed.resize(zstd::zstd_safe::compress_bound(block.len()), 0);
+                let len = zstd.compress_to_buffer(block, packed.as_mut_slice())?;
+                packed.truncate(len);
+                Ok(true)
+            }
+        }
+    }
+}
+
+/// Bytes that end an artefact: a member or frame without content, marked as ours.
+pub(super) fn end_mark(compression: Compression) -> Vec<u8> {
+    match compression {
+        Compression::None => Vec::new(),
+        Compression::Zstd => ZSTD_END.to_vec(),
+        Compression::Gzip => {
+            let mut member = vec![0; GZIP_HEADER_BYTES];
+            member.extend(EMPTY_DEFLATE);
+            member.extend([0; GZIP_TRAILER_BYTES]);
+            fill_gzip_header(&mut member);
+            member
+        }
+    }
+}
+
+fn gzip_member(
+    gzip: &mut libdeflater::Compressor,
+    block: &[u8],
+    packed: &mut Vec<u8>,
+) -> io::Result<()> {
+    let bound = gzip.deflate_compress_bound(block.len());
+    packed.resize(GZIP_HEADER_BYTES + bound + GZIP_TRAILER_BYTES, 0);
+    let deflate = packed.get_mut(GZIP_HEADER_BYTES..).unwrap_or_default();
+    let len = gzip
+        .deflate_compress(block, deflate)
+        .map_err(|error| io::Error::other(error.to_string()))?;
+    packed.truncate(GZIP_HEADER_BYTES + len);
+    packed.extend(libdeflater::crc32(block).to_le_bytes());
+    let content_bytes = u32::try_from(block.len()).map_err(io::Error::other)?;
+    packed.extend(content_bytes.to_le_bytes());
+    fill_gzip_header(packed);
+    Ok(())
+}
+
+/// Writes the header of a complete member, whose own length it carries.
+fn fill_gzip_header(member: &mut [u8]) {
+    // A block is bounded far below 4 GiB, so that the length always fits.
+    let member_bytes = u32::try_from(member.len()).unwrap_or(u32::MAX);
+    let header = GZIP_PREFIX.into_iter().chain(member_bytes.to_le_bytes());
+    for (place, byte) in member.iter_mut().zip(header) {
+        *place = byte;
+    }
+}
