@@ -21,6 +21,10 @@ pub use engine::{
     BackupEngine, BackupRun, DoctorEngine, Engine, ReplayEngine, ReplayRun, RestoreEngine,
     RestoreRun, Run, StreamEngine, StreamRun, TargetEngine, UndoEngine, VerifyEngine, VerifyRun,
 };
+pub use serde;
+pub use serde_json;
+pub use tracing;
+
 pub use failure::{Classify, Failure, HostError};
 pub use host::{Host, JournalEntry, Unit};
 pub use sink::{EntryReader, EntryWriter, Sink};

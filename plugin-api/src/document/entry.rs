@@ -63,6 +63,25 @@ pub struct EntryMeta {
 }
 document!(EntryMeta, "dbbackup.entry/1");
 
+impl EntryMeta {
+    /// An entry with nothing known but its place; size, mode, owner and time of a local file are
+    /// taken from the file.
+    pub fn new(kind: EntryKind, root: impl Into<String>, path: EntryPath) -> Self {
+        Self {
+            kind,
+            root: root.into(),
+            path,
+            size_bytes: None,
+            mode: None,
+            uid: None,
+            gid: None,
+            modified_unix: None,
+            pages: PageCheck::None,
+            extra: Extra::new(),
+        }
+    }
+}
+
 /// Files that the host reads itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalEntries {
