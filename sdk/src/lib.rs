@@ -8,11 +8,14 @@ pub mod export;
 pub mod failure;
 pub mod host;
 mod log;
+#[cfg(feature = "server")]
 pub mod runtime;
+#[cfg(feature = "server")]
 pub mod server;
 pub mod sink;
 pub mod stream;
 pub mod target;
+#[cfg(feature = "server")]
 pub mod wire;
 
 pub use dbbackup_plugin_api as plugin_api;
