@@ -45,6 +45,34 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// Every exit code of the table.
+    pub const ALL: [Self; 19] = [
+        Self::Done,
+        Self::Failed,
+        Self::Usage,
+        Self::Configuration,
+        Self::Precondition,
+        Self::Server,
+        Self::Target,
+        Self::NoSpace,
+        Self::Locked,
+        Self::LockBudget,
+        Self::Degraded,
+        Self::VerificationFailed,
+        Self::ContinuityGap,
+        Self::TooOld,
+        Self::Refused,
+        Self::Plugin,
+        Self::Timeout,
+        Self::Interrupted,
+        Self::Terminated,
+    ];
+
+    /// The code with this number, as a worker reports it.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|exit| exit.code() == code)
+    }
+
     /// The number given to the operating system.
     pub fn code(self) -> u8 {
         match self {

@@ -2,3 +2,4 @@
 //! entries and a committed backup. `ARCHITECTURE.md` has the map.
 pub mod exit;
 pub mod pipeline;
+pub mod supervisor;
