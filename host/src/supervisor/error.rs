@@ -106,7 +106,7 @@ fn crash_text(task: &str, blamed: &Option<Blamed>, how: &str, last_words: &str) 
 /// An error of a plugin, or of the host's code in the worker, as it was reported.
 #[derive(Clone, Debug)]
 pub struct ReportedError {
-    report: ErrorReport,
+    report: Box<ErrorReport>,
     cause: Option<ReportedCause>,
 }
 
@@ -122,7 +122,7 @@ impl From<ErrorReport> for ReportedError {
         let cause = report.causes.iter().rev().fold(None, |inner, message| {
             Some(ReportedCause { message: message.clone(), cause: inner.map(Box::new) })
         });
-        Self { report, cause }
+        Self { report: Box::new(report), cause }
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Job {
 
 /// An engine in a plugin's file, pinned by its hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EngineRef {
+pub struct EnginePin {
     /// Plugin id.
     pub plugin: String,
     /// Engine id.
@@ -65,7 +65,7 @@ pub enum Task {
     /// Load a plugin and create its engines, as `engine add` does.
     Probe {
         /// The plugin; the engine's name is not looked at.
-        plugin: EngineRef,
+        plugin: EnginePin,
     },
 }
 
@@ -86,7 +86,7 @@ impl Task {
     }
 
     /// The plugin that a crash is blamed on, where the job concerns one alone.
-    pub fn engine(&self) -> Option<&EngineRef> {
+    pub fn engine(&self) -> Option<&EnginePin> {
         match self {
             Self::Backup(task) => Some(&task.engine),
             Self::RestoreCheck(task) | Self::RestoreRun(task) | Self::RestoreFinish(task) => {
@@ -116,7 +116,7 @@ pub struct AssessTask {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AssessedEngine {
     /// The engine.
-    pub engine: EngineRef,
+    pub engine: EnginePin,
     /// Its options.
     pub options: serde_json::Value,
 }
@@ -125,7 +125,7 @@ pub struct AssessedEngine {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BackupTask {
     /// The engine.
-    pub engine: EngineRef,
+    pub engine: EnginePin,
     /// Its options, checked against its schema.
     pub options: serde_json::Value,
     /// What the engine is asked for.
@@ -191,7 +191,7 @@ pub struct ManifestDraft {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RestoreTask {
     /// The engine.
-    pub engine: EngineRef,
+    pub engine: EnginePin,
     /// Its options, checked against its schema.
     pub options: serde_json::Value,
     /// What the engine is asked for.
@@ -204,7 +204,7 @@ pub struct RestoreTask {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VerifyTask {
     /// The engine.
-    pub engine: EngineRef,
+    pub engine: EnginePin,
     /// Its options, checked against its schema.
     pub options: serde_json::Value,
     /// What the engine is asked for.
@@ -229,7 +229,7 @@ pub struct ArtefactInput {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UndoTask {
     /// The engine that wrote it.
-    pub engine: EngineRef,
+    pub engine: EnginePin,
     /// Its options, checked against its schema.
     pub options: serde_json::Value,
     /// The record.

@@ -56,7 +56,7 @@ impl Default for Limits {
 
 /// What the watching thread hears.
 enum Input {
-    Message(FromWorker),
+    Message(Box<FromWorker>),
     /// The socket is closed, well or badly.
     Closed(io::Result<()>),
     Stderr(String),
@@ -167,7 +167,7 @@ impl<'a> Watch<'a> {
 
     fn hear(&mut self, input: Input, journal: Option<&mut Journal>) {
         match input {
-            Input::Message(message) => self.message(message, journal),
+            Input::Message(message) => self.message(*message, journal),
             Input::Closed(how) => {
                 self.closed = true;
                 self.protocol = how.err();
@@ -302,7 +302,7 @@ fn listen(
         let mut reader = BufReader::new(socket);
         loop {
             let input = match receive(&mut reader) {
-                Ok(Some(message)) => Input::Message(message),
+                Ok(Some(message)) => Input::Message(Box::new(message)),
                 Ok(None) => Input::Closed(Ok(())),
                 // A killed worker resets its socket; its exit status tells the story.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
