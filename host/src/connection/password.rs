@@ -1,0 +1,69 @@
+//! Where the password comes from: never from an argument, which every user of the machine can read.
+use super::ConnectionFlags;
+use crate::{
+    config::{ConfigError, ConnectionConfig},
+    env,
+    option_file::OptionFiles,
+};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// Longest password that is read from a file or standard input, bytes.
+const MAX_PASSWORD_BYTES: u64 = 4096;
+
+/// What the flags say about the password.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PasswordSource {
+    /// Nothing: the environment, the configuration and the option files are asked.
+    #[default]
+    Unsaid,
+    /// `--password-file`: the first line of a file.
+    File(PathBuf),
+    /// `--password-stdin`: the first line of standard input.
+    Stdin,
+}
+
+/// The first of: flag, option file named by a flag, `MYSQL_PWD`, configuration, usual option files.
+pub(super) fn resolve(
+    flags: &ConnectionFlags,
+    files: &OptionFiles,
+    config: &ConnectionConfig,
+) -> Result<Option<Zeroizing<Vec<u8>>>, ConfigError> {
+    match &flags.password {
+        PasswordSource::File(file) => return from_file(file).map(Some),
+        PasswordSource::Stdin => return from_stdin().map(Some),
+        PasswordSource::Unsaid => {}
+    }
+    if let Some(password) = files.named.password.clone().or_else(env::password) {
+        return Ok(Some(password));
+    }
+    match &config.password_file {
+        Some(file) => from_file(file).map(Some),
+        None => Ok(files.usual.password.clone()),
+    }
+}
+
+fn from_file(file: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    let read = File::open(file).and_then(first_line);
+    read.map_err(|source| ConfigError::Password { from: file.display().to_string(), source })
+}
+
+fn from_stdin() -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    first_line(io::stdin().lock())
+        .map_err(|source| ConfigError::Password { from: "standard input".to_owned(), source })
+}
+
+fn first_line(from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    from.take(MAX_PASSWORD_BYTES + 1).read_to_end(&mut bytes)?;
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.len() as u64 > MAX_PASSWORD_BYTES {
+        return Err(io::Error::other("its first line is longer than 4096 bytes"));
+    }
+    Ok(Zeroizing::new(line.to_vec()))
+}

@@ -1,0 +1,293 @@
+//! A session with the server for the few statements that the host itself runs.
+//!
+//! It blocks: a runtime of one thread lives inside, so that nothing asynchronous leaves this file.
+use super::{Connection, MissingPrivilege, ServerError, error::ServerSaid, name_of};
+use dbbackup_plugin_api::document::connection::{SslDocument, SslMode};
+use mysql_async::{
+    ClientIdentity, Conn, DriverError, OptsBuilder, Row, ServerError as WireError, SslOpts,
+    prelude::Queryable,
+};
+use std::{path::PathBuf, time::Duration};
+use tokio::runtime::Runtime;
+
+/// Longest time that one of our statements may take.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Server errors that mean "this account or password is refused".
+const ACCESS_DENIED: [u16; 6] = [1044, 1045, 1130, 1698, 1862, 3118];
+/// Server errors that mean "this statement needs a privilege".
+const PRIVILEGE_DENIED: [u16; 4] = [1142, 1143, 1227, 1370];
+
+/// An open session. Dropping it closes the connection without a farewell.
+pub struct Session {
+    runtime: Runtime,
+    connection: Option<Conn>,
+    address: String,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Connects and logs in.
+    ///
+    /// # Errors
+    /// [`ServerError`]: unreachable, refused, or without the encryption that was demanded.
+    pub fn open(to: &Connection) -> Result<Self, ServerError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|source| ServerError::Runtime { source })?;
+        let address = to.address();
+        let opened = match runtime.block_on(connect(to, tls(to)?)) {
+            // PREFERRED means: encrypted if the server can, else not.
+            Err(Refusal::Driver(mysql_async::Error::Driver(
+                DriverError::NoClientSslFlagFromServer,
+            ))) if to.document.ssl.mode == SslMode::Preferred => {
+                runtime.block_on(connect(to, None))
+            }
+            outcome => outcome,
+        };
+        let connection = opened.map_err(|refusal| refusal.classify(to))?;
+        Ok(Self { runtime, connection: Some(connection), address })
+    }
+
+    /// Runs a query and returns its rows.
+    ///
+    /// # Errors
+    /// [`ServerError::Statement`] with `step` as what was being done.
+    pub fn rows(&mut self, step: &'static str, query: &str) -> Result<Vec<Row>, ServerError> {
+        match self.try_rows(query) {
+            Ok(rows) => Ok(rows),
+            Err(error) => Err(self.classify(step, error, None)),
+        }
+    }
+
+    /// As [`Session::rows`], naming the privilege to grant if that is what is missing.
+    ///
+    /// # Errors
+    /// [`ServerError::Privilege`], [`ServerError::Statement`].
+    pub fn rows_with_privilege(
+        &mut self,
+        step: &'static str,
+        query: &str,
+        privileges: &str,
+    ) -> Result<Vec<Row>, ServerError> {
+        match self.try_rows(query) {
+            Ok(rows) => Ok(rows),
+            Err(error) => Err(self.classify(step, error, Some(privileges))),
+        }
+    }
+
+    /// Rows of a query that this kind of server may not know or this account may not run: then
+    /// none. A lost connection is an error all the same.
+    ///
+    /// # Errors
+    /// [`ServerError::Statement`] if the connection is gone.
+    pub fn rows_if_known(
+        &mut self,
+        step: &'static str,
+        query: &str,
+    ) -> Result<Option<Vec<Row>>, ServerError> {
+        match self.try_rows(query) {
+            Ok(rows) => Ok(Some(rows)),
+            Err(Failed::Driver(mysql_async::Error::Server(error))) => {
+                tracing::debug!(step, code = error.code, "the server does not answer this");
+                Ok(None)
+            }
+            Err(error) => Err(self.classify(step, error, None)),
+        }
+    }
+
+    /// Says farewell.
+    ///
+    /// # Errors
+    /// [`ServerError::Statement`] if the connection broke before.
+    pub fn close(mut self) -> Result<(), ServerError> {
+        let Some(connection) = self.connection.take() else { return Ok(()) };
+        self.runtime.block_on(connection.disconnect()).map_err(|error| ServerError::Statement {
+            step: "close the session",
+            address: self.address.clone(),
+            source: cause(error),
+        })
+    }
+
+    fn try_rows(&mut self, query: &str) -> Result<Vec<Row>, Failed> {
+        let Some(connection) = &mut self.connection else { return Err(Failed::Closed) };
+        let work = tokio::time::timeout(STATEMENT_TIMEOUT, connection.query(query));
+        // The timer needs the runtime's context when it is made.
+        let _context = self.runtime.enter();
+        match self.runtime.block_on(work) {
+            Ok(rows) => rows.map_err(Failed::Driver),
+            Err(_) => Err(Failed::Slow),
+        }
+    }
+
+    fn classify(
+        &mut self,
+        step: &'static str,
+        failed: Failed,
+        privileges: Option<&str>,
+    ) -> ServerError {
+        let address = self.address.clone();
+        let error = match failed {
+            Failed::Driver(error) => error,
+            Failed::Slow => {
+                let text = format!("no answer within {} s", STATEMENT_TIMEOUT.as_secs());
+                return ServerError::Statement { step, address, source: text.into() };
+            }
+            Failed::Closed => {
+                return ServerError::Statement { step, address, source: "it is closed".into() };
+            }
+        };
+        match (error, privileges) {
+            (mysql_async::Error::Server(error), Some(privileges))
+                if PRIVILEGE_DENIED.contains(&error.code) || error.code == 1044 =>
+            {
+                let missing =
+                    MissingPrivilege { privileges: privileges.to_owned(), account: self.account() };
+                ServerError::Privilege { step, address, missing, source: said(&error) }
+            }
+            (error, _) => ServerError::Statement { step, address, source: cause(error) },
+        }
+    }
+
+    fn account(&mut self) -> Option<String> {
+        let rows = self.try_rows("SELECT CURRENT_USER()");
+        // Only a name for a hint: without it, the hint has a placeholder.
+        rows.ok()?.into_iter().next()?.take_opt(0)?.ok()
+    }
+}
+
+enum Failed {
+    Driver(mysql_async::Error),
+    Slow,
+    Closed,
+}
+
+enum Refusal {
+    Driver(mysql_async::Error),
+    Timeout(Duration),
+}
+
+async fn connect(to: &Connection, tls: Option<SslOpts>) -> Result<Conn, Refusal> {
+    let document = &to.document;
+    let limit = Duration::from_millis(document.connect_timeout_ms.max(1));
+    let password = to.password().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let mut options = OptsBuilder::default()
+        .user(Some(document.user.clone()))
+        .pass(password)
+        .prefer_socket(document.socket.is_some())
+        .ssl_opts(tls)
+        .stmt_cache_size(0);
+    options = match &document.socket {
+        Some(socket) => options.socket(Some(socket.to_string_lossy().into_owned())),
+        None => options
+            .ip_or_hostname(document.host.clone().unwrap_or_else(|| "127.0.0.1".to_owned()))
+            .tcp_port(document.port.unwrap_or(super::DEFAULT_PORT)),
+    };
+    match tokio::time::timeout(limit, Conn::new(options)).await {
+        Ok(opened) => opened.map_err(Refusal::Driver),
+        Err(_) => Err(Refusal::Timeout(limit)),
+    }
+}
+
+/// mysql_async recognises a mismatched host name by this word in the error's text, but rustls has
+/// not written it for long. With the word as the expected name it is there again, and only a chain
+/// that was verified before gets that far: exactly what VERIFY_CA means.
+const NAME_THAT_MATCHES_NOTHING: &str = "NotValidForName.invalid";
+
+fn tls(to: &Connection) -> Result<Option<SslOpts>, ServerError> {
+    let ssl = &to.document.ssl;
+    if ssl.mode == SslMode::Disabled || to.document.socket.is_some() {
+        return Ok(None);
+    }
+    let identity = ssl.cert.clone().zip(ssl.key.clone());
+    let identity = identity.map(|(cert, key)| ClientIdentity::new(cert.into(), key.into()));
+    let options = SslOpts::default().with_client_identity(identity);
+    let options = match ssl.mode {
+        SslMode::Disabled | SslMode::Preferred | SslMode::Required => {
+            options.with_danger_accept_invalid_certs(true)
+        }
+        SslMode::VerifyCa => authorities(to, ssl, options)?
+            .with_danger_skip_domain_validation(true)
+            .with_danger_tls_hostname_override(Some(NAME_THAT_MATCHES_NOTHING)),
+        SslMode::VerifyIdentity => authorities(to, ssl, options)?,
+    };
+    Ok(Some(options))
+}
+
+fn authorities(
+    to: &Connection,
+    ssl: &SslDocument,
+    options: SslOpts,
+) -> Result<SslOpts, ServerError> {
+    let mut files: Vec<PathBuf> = ssl.ca.iter().cloned().collect();
+    if let Some(directory) = &ssl.capath {
+        let failed = |source: std::io::Error| ServerError::Tls {
+            address: to.address(),
+            mode: name_of(ssl.mode),
+            source: format!("read {}: {source}", directory.display()).into(),
+        };
+        for entry in std::fs::read_dir(directory).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.is_file() {
+                files.push(path);
+            }
+        }
+    }
+    let roots = files.into_iter().map(Into::into).collect();
+    Ok(options.with_root_certs(roots).with_disable_built_in_roots(true))
+}
+
+impl Refusal {
+    fn classify(self, to: &Connection) -> ServerError {
+        let address = to.address();
+        let mode = name_of(to.document.ssl.mode);
+        let error = match self {
+            Self::Timeout(limit) => {
+                return ServerError::ConnectTimeout { address, seconds: limit.as_secs() };
+            }
+            Self::Driver(error) => error,
+        };
+        match error {
+            mysql_async::Error::Server(error) if ACCESS_DENIED.contains(&error.code) => {
+                let user = to.document.user.clone();
+                ServerError::AccessDenied { address, user, source: said(&error) }
+            }
+            mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer) => {
+                let source = "the server offers no encryption".into();
+                ServerError::Tls { address, mode, source }
+            }
+            mysql_async::Error::Io(mysql_async::IoError::Tls(error)) => {
+                ServerError::Tls { address, mode, source: error.to_string().into() }
+            }
+            mysql_async::Error::Io(mysql_async::IoError::Io(error)) if is_tls(&error) => {
+                ServerError::Tls { address, mode, source: Box::new(error) }
+            }
+            error => ServerError::Unreachable { address, source: cause(error) },
+        }
+    }
+}
+
+/// The handshake's failures come wrapped in an I/O error of the TLS library.
+fn is_tls(error: &std::io::Error) -> bool {
+    error.get_ref().is_some() && error.kind() == std::io::ErrorKind::InvalidData
+}
+
+fn said(error: &WireError) -> ServerSaid {
+    ServerSaid { code: error.code, message: error.message.clone() }
+}
+
+/// The innermost error: the driver's own types repeat their causes in their text.
+fn cause(error: mysql_async::Error) -> Box<dyn std::error::Error + Send + Sync> {
+    match error {
+        mysql_async::Error::Io(mysql_async::IoError::Io(error)) => Box::new(error),
+        mysql_async::Error::Server(error) => Box::new(said(&error)),
+        mysql_async::Error::Driver(error) => Box::new(error),
+        error => Box::new(error),
+    }
+}
