@@ -7,4 +7,5 @@ pub mod exit;
 mod nearest;
 pub mod option_file;
 pub mod pipeline;
+pub mod plugin;
 pub mod supervisor;
