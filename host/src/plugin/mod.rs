@@ -8,6 +8,7 @@ mod code;
 mod discover;
 mod error;
 mod image;
+pub mod install;
 mod library;
 mod lockfile;
 mod mend;

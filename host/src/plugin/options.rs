@@ -1,4 +1,5 @@
 //! Engine options, checked against the JSON Schema in the plugin's manifest before it is loaded.
+use crate::nearest::nearest;
 use dbbackup_plugin_api::document::plugin::EngineManifest;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
@@ -78,7 +79,7 @@ fn problems_of(error: &jsonschema::ValidationError<'_>, schema: &Value) -> Vec<O
                 .unwrap_or_default();
             let unknown = |name: &String| OptionProblem::Unknown {
                 name: if place.is_empty() { name.clone() } else { format!("{place}.{name}") },
-                nearest: nearest(name, known.iter().copied()),
+                nearest: nearest(name, known.iter().copied()).map(str::to_owned),
             };
             unexpected.iter().map(unknown).collect()
         }
@@ -89,15 +90,4 @@ fn problems_of(error: &jsonschema::ValidationError<'_>, schema: &Value) -> Vec<O
 /// The object schema that a path such as `/properties/tls/additionalProperties` lies in.
 fn schema_at<'s>(schema: &'s Value, path: &str) -> Option<&'s Value> {
     schema.pointer(path.rsplit_once('/')?.0)
-}
-
-/// The known name that is most like `name`, if one is alike at all.
-pub(super) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<String> {
-    const ALIKE: f64 = 0.7;
-    known
-        .into_iter()
-        .map(|known| (strsim::jaro_winkler(name, known), known))
-        .filter(|(likeness, _)| *likeness >= ALIKE)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, known)| known.to_owned())
 }

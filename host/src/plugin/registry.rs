@@ -1,11 +1,11 @@
 //! The plugins of this run: found, checked, listed; engines looked up by id, family and scheme.
 use super::{
-    LoadedEngine, Origin, Plugin, PluginError, PluginSettings, Refusal, check_options,
+    LoadedEngine, Origin, Plugin, PluginError, PluginSettings, Refusal, Sha256, check_options,
     discover::{self, Examiner},
-    options::nearest,
     session,
     settings::SearchDirectory,
 };
+use crate::nearest::nearest;
 use dbbackup_plugin_api::{document::plugin::EngineManifest, host::HostBox, role::TARGET_ROLE};
 use serde_json::Value;
 use std::{path::Path, sync::Arc};
@@ -41,10 +41,24 @@ impl Registry {
     /// # Errors
     /// The refusal; the file is listed with it all the same.
     pub fn register(&mut self, file: &Path) -> Result<&Plugin, PluginError> {
+        self.register_pinned(file, None)
+    }
+
+    /// As [`register`](Self::register), and loading must find this digest.
+    ///
+    /// # Errors
+    /// As for [`register`](Self::register); another content is refused when it is loaded.
+    pub fn register_pinned(
+        &mut self,
+        file: &Path,
+        digest: Option<Sha256>,
+    ) -> Result<&Plugin, PluginError> {
         let path = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         let directory = path.parent().unwrap_or(Path::new("/")).to_owned();
         let directory = SearchDirectory { path: directory, origin: Origin::Registered };
-        self.plugins.push(Examiner::of_directory(&directory, &self.settings).examine(&path));
+        let mut plugin = Examiner::of_directory(&directory, &self.settings).examine(&path);
+        plugin.pinned = digest.or(plugin.pinned);
+        self.plugins.push(plugin);
         discover::refuse_taken_ids(&mut self.plugins, &self.settings);
         match self.plugins.last() {
             Some(Plugin { refusal: Some(refusal), .. }) => Err(Arc::clone(refusal).into()),
@@ -161,7 +175,7 @@ impl Registry {
         let known = self.engines().flat_map(|e| e.engine.schemes.iter().map(String::as_str));
         Err(PluginError::UnknownScheme {
             scheme: scheme.to_owned(),
-            nearest: nearest(scheme, known),
+            nearest: nearest(scheme, known).map(str::to_owned),
         })
     }
 
@@ -195,7 +209,7 @@ impl Registry {
             self.engines().flat_map(|e| [e.engine.id.clone(), e.engine.family.clone()]).collect();
         known.sort();
         known.dedup();
-        let nearest = nearest(name, known.iter().map(String::as_str));
+        let nearest = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
         PluginError::UnknownEngine { name: name.to_owned(), nearest, known }
     }
 }
