@@ -1,8 +1,8 @@
 //! What `engine add`, `remove`, `enable`, `disable` and `lock` do, as functions on a plugin
 //! directory. Each answers what was done, ready for `--json`.
 use super::{
-    LOCK_FILE_NAME, LockEntry, LockFile, LockFileError, Origin, Plugin, PluginSettings,
-    Reason, Refusal, Registry, Sha256, TrustPolicy,
+    LOCK_FILE_NAME, LockEntry, LockFile, LockFileError, Origin, Plugin, PluginSettings, Reason,
+    Refusal, Registry, Sha256, TrustPolicy,
     discover::Examiner,
     image,
     lockfile::{commit, modified_ns, sync_directory},
@@ -75,7 +75,9 @@ impl Classified for InstallError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Refused(refusal) => Some(refusal.mend()),
-            Self::Unknown { nearest: Some(nearest), .. } => Some(format!("did you mean '{nearest}'?")),
+            Self::Unknown { nearest: Some(nearest), .. } => {
+                Some(format!("did you mean '{nearest}'?"))
+            }
             Self::Unknown { .. } => Some("dbbackup engine list shows all plugins".to_owned()),
             Self::Occupied { id, .. } => Some(format!("dbbackup engine remove {id}")),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
