@@ -11,9 +11,12 @@
 //! # }
 //! ```
 mod cache;
+mod contents;
+mod data;
 mod disk;
 pub mod env;
 mod fetch;
+mod load;
 mod process;
 mod product;
 mod proxy;
@@ -24,8 +27,11 @@ mod server;
 mod skip;
 mod wait;
 
+pub use contents::Contents;
+pub use data::{SampleTables, kitchen_sink, large_row};
 pub use disk::SmallDisk;
 pub use fetch::{Flavor, Peers, ServerTree};
+pub use load::{DdlLoad, LoadReport, WriteLoad};
 pub use mysql_async;
 pub use product::{Product, build_packages, workspace_root};
 pub use proxy::{Direction, Ending, FaultProxy};

@@ -284,7 +284,7 @@ impl Server {
         Ok(path)
     }
 
-    fn socket_options(&self) -> mysql_async::OptsBuilder {
+    pub(crate) fn socket_options(&self) -> mysql_async::OptsBuilder {
         mysql_async::OptsBuilder::default()
             .user(Some("root"))
             .socket(self.socket().to_str())

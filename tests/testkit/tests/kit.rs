@@ -1,6 +1,7 @@
 //! The test kit itself: what the other tests rely on.
 use dbbackup_testkit::{
-    Direction, Ending, FaultProxy, Flavor, Rig, Server, ServerOptions, SmallDisk, is_root, skip,
+    DdlLoad, Direction, Ending, FaultProxy, Flavor, Rig, SampleTables, Server, ServerOptions,
+    SmallDisk, WriteLoad, is_root, kitchen_sink, large_row, skip,
 };
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,6 +19,52 @@ fn servers_keep_what_was_committed_over_a_kill() -> anyhow::Result<()> {
         assert_eq!(server.row::<u64>("SELECT COUNT(*) FROM shop.t")?, 2);
         server.expect_writable_within(Duration::from_secs(2))?;
         server.stop()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn checksums_see_a_change_of_row_or_definition_and_nothing_else() -> anyhow::Result<()> {
+    for flavor in Flavor::COVERED {
+        let server = Server::start(flavor, ServerOptions::default())?;
+        kitchen_sink(&server)?;
+        large_row(&server, 30 << 20)?;
+        SampleTables::small().load(&server)?;
+        let before = server.checksum_all()?;
+        before.expect_same(&server.checksum_all()?)?;
+
+        server.sql(
+            "DELETE FROM kitchen.no_key WHERE a = 2; INSERT INTO kitchen.no_key VALUES (2, 'y')",
+        )?;
+        before.expect_same(&server.checksum_all()?)?;
+
+        server.sql("UPDATE kitchen.numbers SET f = 16777216 + 2 WHERE id = 5")?;
+        server.sql("CREATE OR REPLACE VIEW kitchen.grouped AS SELECT 1 AS one")?;
+        let changed = before.differences(&server.checksum_all()?);
+        assert_eq!(changed.len(), 2, "{changed:?}");
+        assert!(changed.iter().any(|line| line.contains("data `kitchen`.`numbers`")));
+        assert!(changed.iter().any(|line| line.contains("view `kitchen`.`grouped`")));
+    }
+    Ok(())
+}
+
+#[test]
+fn loads_commit_and_keep_their_invariant_over_a_kill() -> anyhow::Result<()> {
+    for flavor in Flavor::COVERED {
+        let mut server = Server::start(flavor, ServerOptions::default())?;
+        let writes = WriteLoad::start(&server)?;
+        let changes = DdlLoad::start(&server, Duration::from_millis(1))?;
+        writes.wait_for_commits(20, Duration::from_secs(20))?;
+        changes.wait_for_commits(24, Duration::from_secs(20))?;
+        server.kill9()?;
+        server.restart()?;
+        writes.wait_for_commits(20, Duration::from_secs(20))?;
+        let report = writes.stop();
+        assert!(report.failures >= 1, "{report:?}");
+        assert!(changes.stop().commits >= 24);
+        assert!(WriteLoad::check(&server)? >= 2 * report.commits);
+        server.sql("DELETE FROM write_load.ledger ORDER BY id LIMIT 1")?;
+        assert!(WriteLoad::check(&server).is_err());
     }
     Ok(())
 }
