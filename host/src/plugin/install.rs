@@ -165,21 +165,22 @@ pub fn add(
     make_directory(directory)?;
     trust::check_directory(directory).map_err(|reason| refused(directory, reason))?;
     let bytes = read_source(request)?;
-    let temporary = tempfile::Builder::new()
+    // A directory of its own: what is in there is neither found as a plugin nor held against the
+    // lock entry of the version that it replaces.
+    let staging = tempfile::Builder::new()
         .prefix(".installing-")
-        .suffix(".tmp")
-        .tempfile_in(directory)
+        .tempdir_in(directory)
         .map_err(io_error("write", directory))?;
-    fs::write(temporary.path(), &bytes).map_err(io_error("write", temporary.path()))?;
-    let plugin = examine_new(request, temporary.path())?;
-    probe(temporary.path()).map_err(InstallError::Refused)?;
+    let copy = staging.path().join("plugin.so");
+    fs::write(&copy, &bytes).map_err(io_error("write", &copy))?;
+    let plugin = examine_new(request, &copy)?;
+    probe(&copy).map_err(InstallError::Refused)?;
 
-    let name = installed_name(request.source, &plugin);
-    let path = directory.join(&name);
+    let path = directory.join(installed_name(request.source, &plugin));
     let mut lock = LockFile::read(directory)?;
     let replaced = check_place(directory, &path, &plugin)?;
-    commit(temporary, &path, LIBRARY_MODE).map_err(io_error("install", &path))?;
-    let source = std::path::absolute(request.source).unwrap_or_else(|_| request.source.to_owned());
+    commit(&copy, &path, LIBRARY_MODE).map_err(io_error("install", &path))?;
+    let source = std::path::absolute(request.source).map_err(io_error("find", request.source))?;
     let entry = lock_entry(&plugin, &path, &bytes, source.display().to_string())?;
     let sha256 = entry.sha256;
     lock.replace(entry);

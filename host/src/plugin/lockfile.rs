@@ -152,7 +152,7 @@ impl LockFile {
         text.push('\n');
         let mut temporary = tempfile::NamedTempFile::new_in(directory).map_err(io("write"))?;
         temporary.write_all(text.as_bytes()).map_err(io("write"))?;
-        commit(temporary, &path, 0o644).map_err(io("write"))
+        commit(temporary.path(), &path, 0o644).map_err(io("write"))
     }
 
     /// The entry of a plugin.
@@ -208,15 +208,12 @@ pub(super) fn modified_ns(metadata: &Metadata) -> i64 {
     metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
 }
 
-/// Makes a written temporary file durable under its name, with a mode.
-pub(super) fn commit(
-    temporary: tempfile::NamedTempFile,
-    path: &Path,
-    mode: u32,
-) -> Result<(), io::Error> {
-    rustix::fs::fchmod(temporary.as_file(), rustix::fs::Mode::from_bits_truncate(mode))?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
+/// Gives a written file its mode and its final name, and makes both durable.
+pub(super) fn commit(written: &Path, path: &Path, mode: u32) -> io::Result<()> {
+    let file = File::open(written)?;
+    rustix::fs::fchmod(&file, rustix::fs::Mode::from_bits_truncate(mode))?;
+    file.sync_all()?;
+    rustix::fs::rename(written, path)?;
     sync_directory(path)
 }
 

@@ -8,7 +8,7 @@ mod code;
 mod discover;
 mod error;
 mod image;
-pub mod install;
+mod install;
 mod library;
 mod lockfile;
 mod mend;
@@ -25,6 +25,9 @@ mod trust;
 pub use code::PluginCode;
 pub use discover::{LockState, Origin, Plugin};
 pub use error::PluginError;
+pub use install::{
+    AddRequest, Added, EnabledChange, InstallError, Removed, add, lock, probe, remove, set_enabled,
+};
 pub use lockfile::{LOCK_FILE_NAME, LockEntry, LockFile, LockFileError, Sha256};
 pub use negotiate::{HostApi, negotiate};
 pub use options::{OptionProblem, check_options};

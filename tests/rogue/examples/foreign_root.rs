@@ -5,7 +5,6 @@
     non_camel_case_types,
     reason = "abi_stable's macros expand to both"
 )]
-use dbbackup_sdk::{abi_stable, export};
 use dbbackup_sdk::abi_stable::{
     StableAbi, declare_root_module_statics,
     library::{CheckTypeLayout, LibHeader, RootModule, RootModuleResult},
@@ -13,6 +12,7 @@ use dbbackup_sdk::abi_stable::{
     sabi_types::VersionStrings,
     std_types::RString,
 };
+use dbbackup_sdk::{abi_stable, export};
 
 const NOTE: &str = dbbackup_rogue::note!("foreign-root");
 const LENGTH: usize = export::note_json_len(&[NOTE]);
