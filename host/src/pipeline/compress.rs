@@ -22,7 +22,7 @@ const GZIP_PREFIX: [u8; 16] = [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255, 8, 0, b'D',
 /// An empty deflate stream: one final block of fixed codes.
 const EMPTY_DEFLATE: [u8; 2] = [3, 0];
 /// A zstd skippable frame with eight bytes of content; decoders pass over it.
-const ZSTD_END: [u8; 16] = *b"\x5d\x2a\x4d\x18\x08\x00\x00\x00dbbackup";
+pub(super) const ZSTD_END: [u8; 16] = *b"\x5d\x2a\x4d\x18\x08\x00\x00\x00dbbackup";
 
 /// Compressor of one thread.
 pub(super) enum Compressor {
@@ -112,4 +112,10 @@ fn fill_gzip_header(member: &mut [u8]) {
     for (place, byte) in member.iter_mut().zip(header) {
         *place = byte;
     }
+}
+
+/// Length of the whole member that starts with this header; none if it is not one of ours.
+pub(super) fn gzip_member_bytes(header: &[u8; GZIP_HEADER_BYTES]) -> Option<u32> {
+    let (prefix, member_bytes) = header.split_last_chunk::<4>()?;
+    (prefix == GZIP_PREFIX).then(|| u32::from_le_bytes(*member_bytes))
 }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, sync::Arc};
 
 /// Zeros to hash for holes.
-static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+pub(super) static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// Follows the blocks of an archive.
 pub(super) struct DigestStage {

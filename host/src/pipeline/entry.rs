@@ -168,3 +168,6 @@ pub(super) fn piece_path(stream: &EntryPath, number: u32) -> EntryPath {
     piece.extend_from_slice(extension);
     EntryPath::from_bytes(piece)
 }
+
+#[cfg(test)]
+mod tests;

@@ -250,3 +250,6 @@ impl Drop for Pipeline {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
