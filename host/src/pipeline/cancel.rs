@@ -70,8 +70,10 @@ impl Latch {
         Self { cancel, failed: AtomicBool::new(false), first: Mutex::new(None) }
     }
 
-    /// Keeps `error` if it is the first, and answers the first.
+    /// Keeps `error` if it is the first, and answers the first. Whatever fails after the
+    /// cancellation fails because of it.
     pub(super) fn fail(&self, error: PipelineError) -> PipelineError {
+        let error = if self.cancel.is_cancelled() { PipelineError::Cancelled } else { error };
         let first = lock(&self.first).get_or_insert(error).clone();
         self.failed.store(true, Ordering::SeqCst);
         first

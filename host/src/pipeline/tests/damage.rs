@@ -10,9 +10,9 @@ use crate::pipeline::read::ReadError;
 fn artefact(ending: &str) -> (Vec<u8>, PipelineReceipt) {
     let (pipeline, memory) = start(ending);
     if ending.starts_with(".tar") {
-        push_file(&pipeline, "data/ibdata1", &noise(1, 700_000)).unwrap();
+        push_file(&pipeline, "data/ibdata1", &noise(1, 300_000)).unwrap();
         push_file(&pipeline, "data/zeros", &[0; 5000]).unwrap();
-        push_file(&pipeline, "data/shop/t.ibd", &noise(2, 600_000)).unwrap();
+        push_file(&pipeline, "data/shop/t.ibd", &noise(2, 900_000)).unwrap();
     } else {
         let mut stream = open_stream(&pipeline, "dump/all.sql").unwrap();
         stream.write(&noise(3, 1_400_000)).unwrap();
@@ -24,7 +24,7 @@ fn artefact(ending: &str) -> (Vec<u8>, PipelineReceipt) {
 
 /// Offsets all over an artefact, dense at both ends, where headers and marks are.
 fn offsets(len: usize) -> impl Iterator<Item = usize> {
-    (0..len).filter(move |at| *at < 80 || len - at < 80 || at % (len / 60) == 7)
+    (0..len).filter(move |at| *at < 60 || len - at < 50 || at % (len / 30) == 7)
 }
 
 #[test]

@@ -41,8 +41,8 @@ fn run(pipeline: Pipeline) -> Result<(), PipelineError> {
 #[test]
 fn a_full_target_fails_the_run_at_any_byte_and_keeps_its_kind() {
     for ending in [".tar", ".tar.gz", ".tar.zst.age"] {
-        for step in 0..25 {
-            let (alive, room) = (Arc::new(()), step * 210_000);
+        for step in 0..20 {
+            let (alive, room) = (Arc::new(()), step * 260_000);
             let full = Full { room, alive: alive.clone() };
             let pipeline = Pipeline::start(spec(ending), Output::Chunks(Box::new(full))).unwrap();
             let error = run(pipeline).expect_err("a full target was reported as success");
@@ -155,7 +155,7 @@ fn entries_that_break_their_promise_fail_the_run() {
 #[test]
 fn refused_entries_leave_the_pipeline_usable() {
     let (pipeline, _) = start(".tar");
-    for path in ["data/../etc/passwd", "data//a", "data/.", "/data/a", ""] {
+    for path in ["data/../etc/passwd", "data//a", "data/.", "data/", ""] {
         let refused = push_file(&pipeline, path, b"x").unwrap_err();
         assert!(matches!(refused, PipelineError::UnsafePath { .. }), "{path}: {refused:?}");
     }
