@@ -44,6 +44,14 @@ pub fn skip_file() -> Option<PathBuf> {
     non_empty(SKIP_FILE).map(PathBuf::from)
 }
 
+/// Set by `cargo xtask test` to the file that names what it has built
+/// ([`Product::write`](crate::Product::write)), so that no test builds it again.
+pub const PRODUCT_FILE: &str = "DBBACKUP_TEST_PRODUCT_FILE";
+
+pub(crate) fn product_file() -> Option<PathBuf> {
+    non_empty(PRODUCT_FILE).map(PathBuf::from)
+}
+
 /// The seed given to tests with random choices, so that a failure can be repeated.
 pub fn seed() -> Option<u64> {
     non_empty("DBBACKUP_TEST_SEED").and_then(|seed| seed.to_str()?.parse().ok())

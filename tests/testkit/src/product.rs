@@ -36,6 +36,9 @@ impl Product {
 
     /// nextest runs each test in a process of its own; the first of a run builds for all.
     fn of_this_run() -> Result<Self> {
+        if let Some(path) = env::product_file() {
+            return Self::read(&path);
+        }
         let output = OutputDirectory::of_this_executable()?;
         let Some(run_id) = env::run_id() else {
             return Self::build(&output);
@@ -45,23 +48,64 @@ impl Product {
         let lock = File::create(stamps.join("dbbackup-product.lock"))?;
         lock.lock()?;
         let stamp = stamps.join(format!("dbbackup-product-{run_id}.json"));
-        if let Ok(text) = fs::read_to_string(&stamp) {
-            return Ok(serde_json::from_str(&text)?);
+        if stamp.exists() {
+            return Self::read(&stamp);
         }
         let product = Self::build(&output)?;
         forget_earlier_runs(&stamps)?;
-        fs::write(&stamp, serde_json::to_vec(&product)?)?;
+        product.write(&stamp)?;
         Ok(product)
     }
 
     fn build(output: &OutputDirectory) -> Result<Self> {
-        let packages = engine_packages()?;
-        let mut artifacts = build_packages_into(output, "dbbackup", &packages)?;
+        let mut packages = engine_packages()?;
+        packages.push("dbbackup".to_owned());
+        Self::from_messages(&build_into(output, &packages)?)
+    }
+
+    /// Builds host and engines with full optimisation, in the target directory of the running
+    /// program.
+    ///
+    /// # Errors
+    /// The build fails; the message holds the compiler's.
+    pub fn release() -> Result<Self> {
+        let output = OutputDirectory { is_release: true, ..OutputDirectory::of_this_executable()? };
+        Self::build(&output)
+    }
+
+    /// Finds the product among what a build with `--message-format=json-render-diagnostics` says.
+    ///
+    /// # Errors
+    /// It is not among it.
+    pub fn from_messages(messages: &str) -> Result<Self> {
+        let artifacts = artifacts(messages)?;
         let binary = artifacts
             .iter()
-            .position(|artifact| artifact.file_name().is_some_and(|name| name == "dbbackup"))
-            .context("the package dbbackup has no binary dbbackup")?;
-        Ok(Self { binary: artifacts.remove(binary), plugins: artifacts })
+            .map(|artifact| &artifact.path)
+            .find(|path| path.file_name().is_some_and(|name| name == "dbbackup"))
+            .context("the build made no binary dbbackup")?;
+        let engines = workspace_root()?.join("plugins");
+        let plugins = artifacts.iter().filter(|artifact| {
+            artifact.manifest.starts_with(&engines)
+                && artifact.path.extension().is_some_and(|name| name == "so")
+        });
+        let plugins = plugins.map(|artifact| artifact.path.clone()).collect();
+        Ok(Self { binary: binary.clone(), plugins })
+    }
+
+    /// Writes the paths down for test processes, which find the file by
+    /// [`PRODUCT_FILE`](crate::env::PRODUCT_FILE).
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        fs::write(path, serde_json::to_vec(self)?)
+            .with_context(|| format!("write {}", path.display()))
+    }
+
+    fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+        Ok(serde_json::from_str(&text)?)
     }
 }
 
@@ -72,9 +116,9 @@ impl Product {
 /// The build fails; the message holds the compiler's.
 pub fn build_packages(packages: &[&str]) -> Result<Vec<PathBuf>> {
     let output = OutputDirectory::of_this_executable()?;
-    let Some((first, others)) = packages.split_first() else { return Ok(Vec::new()) };
-    let others: Vec<String> = others.iter().map(|name| (*name).to_owned()).collect();
-    build_packages_into(&output, first, &others)
+    let packages: Vec<String> = packages.iter().map(|name| (*name).to_owned()).collect();
+    let artifacts = artifacts(&build_into(&output, &packages)?)?;
+    Ok(artifacts.into_iter().map(|artifact| artifact.path).collect())
 }
 
 /// The root of the workspace.
@@ -86,34 +130,39 @@ pub fn workspace_root() -> Result<PathBuf> {
     root.canonicalize().with_context(|| format!("find the workspace {}", root.display()))
 }
 
-fn build_packages_into(
-    output: &OutputDirectory,
-    first: &str,
-    others: &[String],
-) -> Result<Vec<PathBuf>> {
+/// Builds packages and returns what cargo says about it, one JSON document a line.
+fn build_into(output: &OutputDirectory, packages: &[String]) -> Result<String> {
     let mut cargo = Command::new(env::cargo());
     cargo.current_dir(workspace_root()?);
-    cargo.args(["build", "--message-format=json-render-diagnostics", "--package", first]);
-    for package in others {
+    cargo.args(["build", "--message-format=json-render-diagnostics"]);
+    for package in packages {
         cargo.args(["--package", package]);
     }
     cargo.arg("--target-dir").arg(&output.target);
     if output.is_release {
         cargo.arg("--release");
     }
-    let messages = String::from_utf8(run(&mut cargo)?.stdout)?;
+    Ok(String::from_utf8(run(&mut cargo)?.stdout)?)
+}
+
+/// A binary or shared library of this workspace.
+struct Artifact {
+    path: PathBuf,
+    manifest: PathBuf,
+}
+
+fn artifacts(messages: &str) -> Result<Vec<Artifact>> {
+    let root = workspace_root()?;
     let mut artifacts = Vec::new();
     for line in messages.lines().filter(|line| line.contains("\"compiler-artifact\"")) {
         let message: ArtifactMessage = serde_json::from_str(line)?;
-        let is_ours = message.manifest_path.starts_with(workspace_root()?);
-        if !is_ours {
+        if !message.manifest_path.starts_with(&root) || message.profile.test {
             continue;
         }
-        if message.target.kind.iter().any(|kind| kind == "cdylib") {
-            let is_library = |path: &PathBuf| path.extension().is_some_and(|name| name == "so");
-            artifacts.extend(message.filenames.into_iter().filter(is_library));
-        } else if let Some(binary) = message.executable {
-            artifacts.push(binary);
+        let is_library = |path: &PathBuf| path.extension().is_some_and(|name| name == "so");
+        let libraries = message.filenames.into_iter().filter(is_library);
+        for path in libraries.chain(message.executable) {
+            artifacts.push(Artifact { path, manifest: message.manifest_path.clone() });
         }
     }
     Ok(artifacts)
@@ -169,14 +218,14 @@ impl OutputDirectory {
 #[derive(Deserialize)]
 struct ArtifactMessage {
     manifest_path: PathBuf,
-    target: ArtifactTarget,
+    profile: ArtifactProfile,
     filenames: Vec<PathBuf>,
     executable: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
-struct ArtifactTarget {
-    kind: Vec<String>,
+struct ArtifactProfile {
+    test: bool,
 }
 
 #[derive(Deserialize)]

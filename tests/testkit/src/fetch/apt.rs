@@ -54,7 +54,10 @@ pub(crate) fn unpack(selection: &Selection<'_>, root: &Path, scratch: &Path) -> 
         .with_context(|| format!("package {first} was not downloaded"))?;
     let version = run(Command::new("dpkg-deb").arg("-f").arg(archive).arg("Version"))?;
     fs::remove_dir_all(scratch).with_context(|| format!("remove {}", scratch.display()))?;
-    Ok(String::from_utf8(version.stdout)?.trim().to_owned())
+    let version = String::from_utf8(version.stdout)?;
+    // `1:10.11.18-0+deb12u1`: the epoch is of no interest outside of Debian.
+    let version = version.trim();
+    Ok(version.split_once(':').map_or(version, |(_, plain)| plain).to_owned())
 }
 
 struct State {

@@ -88,7 +88,7 @@ pub struct ServerTree {
 }
 
 /// Raised when the layout of the cached trees changes.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 
 impl ServerTree {
     /// Fetches the server of this flavour, or finds it in the cache.

@@ -28,6 +28,11 @@ impl Outcome {
         self.status.signal()
     }
 
+    /// The command line, for people.
+    pub fn command_line(&self) -> &str {
+        &self.command_line
+    }
+
     /// Expects the exit code.
     ///
     /// # Errors

@@ -117,7 +117,10 @@ fn set_up_accounts(tree: &ServerTree, datadir: &Path) -> Result<()> {
             .arg(format!("--datadir={}", datadir.display()))
             .arg(format!("--socket={}", socket.display()))
             .arg(format!("--pid-file={}", scratch.join("pid").display()))
-            .arg(format!("--log-error={}", scratch.join("log").display()));
+            .arg(format!("--log-error={}", scratch.join("log").display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         if tree.flavor().is_mariadb() {
             command.arg("--innodb-log-file-size=16M");
         } else {

@@ -1,0 +1,45 @@
+//! `cargo xtask servers`: fetches what the tests run against, for work without a network.
+use anyhow::Result;
+use dbbackup_testkit::{Flavor, Peers, Server, ServerOptions, ServerTree};
+use std::time::Instant;
+
+/// Fetch the servers of the tests into the cache and start each once.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServersArgs {
+    /// Fetch also what only some tests and the benchmarks use: MariaDB 11.8, sysbench, mydumper,
+    /// pigz, zstd.
+    #[arg(long)]
+    all: bool,
+}
+
+pub(crate) fn run(args: &ServersArgs) -> Result<()> {
+    prepare()?;
+    if args.all {
+        prepare_one(Flavor::Mariadb118)?;
+        let peers = Peers::fetch()?;
+        for name in ["sysbench", "mydumper", "pigz", "zstd"] {
+            println!("   {}", peers.program(name).display());
+        }
+    }
+    Ok(())
+}
+
+/// Fetches the servers that every run of the tests uses.
+pub(crate) fn prepare() -> Result<()> {
+    println!("== servers");
+    Flavor::COVERED.into_iter().try_for_each(prepare_one)
+}
+
+fn prepare_one(flavor: Flavor) -> Result<()> {
+    let started = Instant::now();
+    let tree = ServerTree::fetch(flavor)?;
+    let mut server = Server::start(flavor, ServerOptions::default())?;
+    server.stop()?;
+    println!(
+        "   {} {} ({:.1} s)",
+        tree.mysqld_path().display(),
+        tree.version()?,
+        started.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
