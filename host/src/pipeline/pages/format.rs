@@ -1,15 +1,20 @@
 //! The format of a tablespace, read from the flags in its page 0.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::page::{
-    FIL_PAGE_DATA, PAGE_NUMBER, Page, SPACE_ID, Verdict, check, check_contents, readable_space_id,
+    FIL_PAGE_DATA, HEADER_SPACE_ID, PAGE_NUMBER, Page, SPACE_ID, Verdict, check, check_contents,
+    is_zero, readable_space_id,
 };
+use super::report::UncheckedReason;
 
-/// Where the tablespace header keeps its own space id and its flags (`FSP_SPACE_ID`,
-/// `FSP_SPACE_FLAGS` behind the page header).
-const HEADER_SPACE_ID: usize = FIL_PAGE_DATA;
+/// Where the tablespace header keeps its flags (`FSP_SPACE_FLAGS` behind the page header).
 const HEADER_FLAGS: usize = FIL_PAGE_DATA + 16;
+
+/// No page is shorter.
+const MIN_PAGE_BYTES: usize = 1_024;
 
 /// The page sizes that InnoDB knows, in bytes, the usual one first.
 const PAGE_SIZES_BYTES: [u32; 5] = [16_384, 4_096, 8_192, 32_768, 65_536];
@@ -74,10 +79,13 @@ fn extent_pages(page_size_bytes: u32) -> u32 {
 /// said yet about whether that page is intact.
 pub(super) fn stated(head: &[u8]) -> Option<TablespaceFormat> {
     let page = Page(head);
+    if is_zero(page.bytes(0, MIN_PAGE_BYTES)) {
+        return None;
+    }
     let space_id = page.u32_at(SPACE_ID);
     let is_first = page.u32_at(PAGE_NUMBER) == 0 && page.u32_at(HEADER_SPACE_ID) == space_id;
     let (layout, page_size_bytes, zip_size_bytes) = parse_flags(page.u32_at(HEADER_FLAGS))?;
-    (is_first && head.len() >= FIL_PAGE_DATA + 20).then_some(TablespaceFormat {
+    is_first.then_some(TablespaceFormat {
         layout,
         page_size_bytes,
         zip_size_bytes,
@@ -122,7 +130,8 @@ fn shifted_size(shift: u32) -> Option<u32> {
 /// Whether the first page of a file is intact in a format.
 pub(super) fn first_page_is_good(format: &TablespaceFormat, head: &[u8]) -> bool {
     first_pages(format, head).next().is_some_and(|page| {
-        check(format, u64::from(format.first_page_number), page) == Verdict::Good
+        let verdict = check(format, u64::from(format.first_page_number), page);
+        matches!(verdict, Verdict::Good | Verdict::Unchecked(UncheckedReason::NoChecksum))
     })
 }
 
@@ -131,29 +140,38 @@ pub(super) fn first_page_is_good(format: &TablespaceFormat, head: &[u8]) -> bool
 pub(super) fn recovered(head: &[u8]) -> Option<TablespaceFormat> {
     let mut best = None;
     let mut most = 0;
-    for format in candidates().filter_map(|format| placed(format, head)) {
-        let good = (u64::from(format.first_page_number)..)
-            .zip(first_pages(&format, head))
-            .filter(|&(number, page)| check(&format, number, page) == Verdict::Good)
-            .count();
-        if good > most {
-            most = good;
+    for (format, votes) in candidates().filter_map(|candidate| placed(&candidate, head)) {
+        if votes > most {
+            most = votes;
             best = Some(format);
         }
     }
     best
 }
 
-/// A candidate with the space id and the position that its first intact page states.
-fn placed(candidate: TablespaceFormat, head: &[u8]) -> Option<TablespaceFormat> {
-    let (index, page) = (0_u32..)
-        .zip(first_pages(&candidate, head))
-        .find(|&(_, page)| check_contents(&candidate, page) == Verdict::Good)?;
-    Some(TablespaceFormat {
-        space_id: readable_space_id(candidate.layout, page)?,
-        first_page_number: page.u32_at(PAGE_NUMBER).checked_sub(index)?,
-        ..candidate
-    })
+/// A candidate with the space id and the position that the most pages agree on, and how many.
+fn placed(candidate: &TablespaceFormat, head: &[u8]) -> Option<(TablespaceFormat, usize)> {
+    let mut votes: BTreeMap<(u32, u32), usize> = BTreeMap::new();
+    for (index, page) in (0_u32..).zip(first_pages(candidate, head)) {
+        if matches!(check_contents(candidate, page), Verdict::Good | Verdict::Unchecked(_))
+            && let Some(place) = stated_place(candidate.layout, index, page)
+        {
+            *votes.entry(place).or_default() += 1;
+        }
+    }
+    let (&(space_id, first_page_number), &votes) = votes.iter().max_by_key(|(_, votes)| **votes)?;
+    Some((TablespaceFormat { space_id, first_page_number, ..*candidate }, votes))
+}
+
+/// The space id of a page, and the number of the file's first page that follows from its own.
+/// Page 0 repeats the space id where its checksum covers it.
+fn stated_place(layout: Layout, index: u32, page: Page<'_>) -> Option<(u32, u32)> {
+    let page_number = page.u32_at(PAGE_NUMBER);
+    let space_id = match page_number {
+        0 => page.u32_at(HEADER_SPACE_ID),
+        _ => readable_space_id(layout, page)?,
+    };
+    Some((space_id, page_number.checked_sub(index)?))
 }
 
 /// Every format that there is, space id and position left open.

@@ -26,6 +26,8 @@ mod packed;
 mod page;
 mod plan;
 mod report;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

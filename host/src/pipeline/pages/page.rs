@@ -18,6 +18,8 @@ pub(super) const FLUSH_LSN: usize = 26;
 pub(super) const POST_ENCRYPTION_CHECKSUM: usize = 30;
 pub(super) const SPACE_ID: usize = 34;
 pub(super) const FIL_PAGE_DATA: usize = 38;
+/// In page 0, the tablespace header's own space id (`FSP_SPACE_ID`).
+pub(super) const HEADER_SPACE_ID: usize = FIL_PAGE_DATA;
 
 /// MySQL, page compression.
 pub(super) const TYPE_COMPRESSED: u16 = 14;
@@ -98,6 +100,8 @@ pub(super) fn check(format: &TablespaceFormat, page_number: u64, page: Page<'_>)
         Verdict::Good | Verdict::Unchecked(_) => {
             check_place(format, page_number, page).map_or(verdict, Verdict::Bad)
         }
+        // A file with any page in it has a page 0.
+        Verdict::Empty if page_number == 0 => Verdict::Bad(BadReason::NoHeader),
         Verdict::Empty | Verdict::Bad(_) => verdict,
     }
 }
@@ -119,7 +123,11 @@ fn check_place(format: &TablespaceFormat, page_number: u64, page: Page<'_>) -> O
     if u64::from(found) != page_number {
         return Some(BadReason::PageNumber { found });
     }
-    let found = readable_space_id(format.layout, page)?;
+    let found = match page_number {
+        // Page 0 states the space id twice, and only the second is part of its checksum.
+        0 if page.u32_at(SPACE_ID) == format.space_id => page.u32_at(HEADER_SPACE_ID),
+        _ => readable_space_id(format.layout, page)?,
+    };
     (found != format.space_id).then_some(BadReason::SpaceId { found, expected: format.space_id })
 }
 
@@ -201,7 +209,7 @@ fn check_plain(page: Page<'_>) -> Verdict {
     if stored == trailer && stored == computed {
         return Verdict::Good;
     }
-    if stored == NO_CHECKSUM_MAGIC && trailer == NO_CHECKSUM_MAGIC && !is_mariadb_encrypted(page) {
+    if stored == NO_CHECKSUM_MAGIC && trailer == NO_CHECKSUM_MAGIC {
         return Verdict::Unchecked(UncheckedReason::NoChecksum);
     }
     let old = checksum::innodb_old(page);
