@@ -46,6 +46,14 @@ pub enum PluginError {
         /// What is wrong, all of it.
         problems: Vec<OptionProblem>,
     },
+    /// The file of a usable plugin cannot be read any more.
+    #[error("read plugin {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The engine does not play the role.
     #[error("engine '{engine}' has no role {role}")]
     NoRole {
@@ -76,6 +84,13 @@ pub enum PluginError {
     },
 }
 
+impl PluginError {
+    /// True if the plugin was not let in, or could not be started.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+}
+
 impl Classified for PluginError {
     fn exit(&self) -> Exit {
         match self {
@@ -85,7 +100,7 @@ impl Classified for PluginError {
             | Self::UnknownScheme { .. }
             | Self::NoRole { .. } => Exit::Precondition,
             Self::Options { .. } => Exit::Configuration,
-            Self::Document { .. } => Exit::Plugin,
+            Self::Document { .. } | Self::Unreadable { .. } => Exit::Plugin,
             Self::Engine { error, .. } => exit_of(error.code),
         }
     }
@@ -109,7 +124,10 @@ impl Classified for PluginError {
             }
             Self::Options { problems, .. } => problems.iter().find_map(OptionProblem::hint),
             Self::Engine { error, .. } if !error.hint.is_empty() => Some(error.hint.to_string()),
-            Self::NoRole { .. } | Self::Document { .. } | Self::Engine { .. } => None,
+            Self::NoRole { .. }
+            | Self::Unreadable { .. }
+            | Self::Document { .. }
+            | Self::Engine { .. } => None,
         }
     }
 
@@ -120,6 +138,7 @@ impl Classified for PluginError {
             Self::UnknownBackend { .. } => "E-ENGINE-BACKEND".to_owned(),
             Self::UnknownScheme { .. } => "E-TARGET-SCHEME".to_owned(),
             Self::Options { .. } => "E-ENGINE-OPTIONS".to_owned(),
+            Self::Unreadable { .. } => "E-PLUGIN-UNREADABLE".to_owned(),
             Self::NoRole { .. } => "E-ENGINE-ROLE".to_owned(),
             Self::Document { .. } => "E-ENGINE-DOCUMENT".to_owned(),
             Self::Engine { error, .. } => format!("E-ENGINE-{}", error.code.0),

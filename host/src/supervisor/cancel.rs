@@ -1,6 +1,6 @@
 //! Cancellation of a run: by a signal, by a second signal, or by the caller of the library.
 use super::error::SupervisorError;
-use crate::exit::Exit;
+use crate::{exit::Exit, pipeline};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
@@ -54,6 +54,8 @@ struct State {
     requests: AtomicU8,
     guard: Mutex<()>,
     changed: Condvar,
+    /// What the readers and writers of this process look at; raised with this flag.
+    pipeline: pipeline::CancelFlag,
 }
 
 impl CancelFlag {
@@ -100,6 +102,12 @@ impl CancelFlag {
         self.0.requests.store(before.saturating_add(1), Ordering::SeqCst);
         drop(guard);
         self.0.changed.notify_all();
+        self.0.pipeline.cancel();
+    }
+
+    /// The flag that pipelines of this process take.
+    pub fn reader_flag(&self) -> pipeline::CancelFlag {
+        self.0.pipeline.clone()
     }
 
     /// Why the run is cancelled, if it is.

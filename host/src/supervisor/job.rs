@@ -1,5 +1,6 @@
 //! The job document: all that a worker needs to know, sent over its socket and nowhere else.
 use super::{event::LogLevel, secrets::Secrets};
+use crate::plugin::TrustPolicy;
 use dbbackup_plugin_api::document::{
     assessment::Assessment,
     backup::{BackupRequest, BackupSummary},
@@ -23,6 +24,10 @@ pub struct Job {
     pub log_level: LogLevel,
     /// Parent of the run's scratch directory.
     pub scratch_parent: PathBuf,
+    /// What makes a plugin trusted.
+    pub trust: TrustPolicy,
+    /// Third parties may claim first-party ids.
+    pub allow_shadowing: bool,
     /// What plugins may ask for by name.
     pub secrets: Secrets,
     /// The work.

@@ -3,19 +3,23 @@
 pub mod cancel;
 pub mod error;
 pub mod event;
+pub(crate) mod host_record;
 pub mod job;
 pub mod journal;
 pub(crate) mod message;
+pub mod runtime;
 pub mod secrets;
 mod spawn;
 mod stall;
 pub mod state;
+pub mod undo;
 mod watch;
 
 pub use cancel::{CancelCause, CancelFlag};
 pub use error::SupervisorError;
 pub use event::{Observer, RunEvent, Silent};
 pub use message::WORKER_ARGUMENT;
+pub use runtime::Runtime;
 pub use secrets::Secrets;
 pub use spawn::WorkerCommand;
 pub use state::StateDir;

@@ -1,0 +1,440 @@
+//! One backup run, from the claim of its target to the committed manifest.
+//!
+//! The worker writes bytes; this side alone makes a backup of them. Whatever ends a run early, its
+//! target is as it was before, and the journal names what could not be undone.
+use crate::{
+    exit::{Classified, Exit, Failure},
+    manifest::{self, Written},
+    pipeline::{Compression, Encoding, EncodingError},
+    plugin::{EngineRef, PluginError},
+    supervisor::{
+        ArtefactStream, CancelFlag, Observer, RunEvent, Runtime, Secrets, SupervisorError,
+        host_record::HostRecord,
+        job::{
+            BackupReceipt, BackupTask, EnginePin, ManifestDraft, PipelineSettings, Receipt, Task,
+            WorkerOutput,
+        },
+        journal::Journal,
+        message::RecordOwner,
+        runtime::new_run_id,
+        undo::{Undo, never_cancelled},
+    },
+    target::{
+        ClaimedFile, DirectoryOutput, Existing, FileOutput, OutputLocation, StdoutOutput,
+        TargetError, check_free_space, directory_manifest_path, manifest_path,
+    },
+};
+use dbbackup_plugin_api::document::{
+    backup::{BackupRequest, LockBudgetDocument},
+    connection::ConnectionDocument,
+    environment::Environment,
+    manifest::{BackupState, EncodingRecord, EngineRecord, Manifest, SourceRecord},
+};
+use jiff::Timestamp;
+use std::path::{Path, PathBuf};
+
+/// A compressed backup is at least this fraction of its content: less free space cannot do.
+const BEST_COMPRESSION: u64 = 5;
+
+/// What is to be backed up, by what, and where to.
+#[derive(Clone, Debug)]
+pub struct BackupJob {
+    /// The engine, chosen already.
+    pub engine: ChosenEngine,
+    /// The server.
+    pub connection: ConnectionDocument,
+    /// Facts of server, storage and destination.
+    pub environment: Environment,
+    /// Limits of server locks.
+    pub lock_budget: LockBudgetDocument,
+    /// Weaker promises that the operator accepts by name.
+    pub accept_degraded: Vec<String>,
+    /// What the engine may ask for by name.
+    pub secrets: Secrets,
+    /// Where the artefact goes.
+    pub output: OutputLocation,
+    /// Where the manifest of a backup on standard output goes; without one, nothing says later
+    /// whether the bytes are good.
+    pub manifest_file: Option<PathBuf>,
+    /// How the artefact is written; told by the name of the output if not given.
+    pub encoding: Option<Encoding>,
+    /// Threads, rate and keys.
+    pub pipeline: PipelineSettings,
+    /// What to do with a backup of the same name.
+    pub existing: Existing,
+    /// Content that the engine expects, bytes.
+    pub estimate_bytes: Option<u64>,
+}
+
+/// An engine, and why it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChosenEngine {
+    /// Plugin, engine and file.
+    pub pin: EnginePin,
+    /// Engine family.
+    pub family: String,
+    /// Version of the plugin.
+    pub plugin_version: String,
+    /// Why it was chosen.
+    pub reason: String,
+    /// Its options, checked against its schema.
+    pub options: serde_json::Value,
+}
+
+impl ChosenEngine {
+    /// An engine of the registry.
+    ///
+    /// # Errors
+    /// [`PluginError`] if the plugin's file cannot be read.
+    pub fn new(
+        found: EngineRef<'_>,
+        reason: impl Into<String>,
+        options: serde_json::Value,
+    ) -> Result<Self, PluginError> {
+        let label = found.plugin.label();
+        Ok(Self {
+            pin: EnginePin::of(found)?,
+            family: found.engine.family.clone(),
+            plugin_version: label.map(|label| label.version.to_string()).unwrap_or_default(),
+            reason: reason.into(),
+            options,
+        })
+    }
+}
+
+/// A backup that is there.
+#[derive(Clone, Debug)]
+pub struct BackupOutcome {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// The artefact; none on standard output.
+    pub artefact: Option<PathBuf>,
+    /// Where the manifest is; none if it was not wanted.
+    pub manifest_path: Option<PathBuf>,
+    /// Bytes of content.
+    pub bytes_in: u64,
+    /// Bytes of the artefact.
+    pub bytes_out: u64,
+}
+
+impl BackupOutcome {
+    /// [`Exit::Done`], or [`Exit::Degraded`] if a promise is weaker or no manifest was kept.
+    pub fn exit(&self) -> Exit {
+        match self.manifest.state {
+            BackupState::Complete if self.manifest_path.is_some() => Exit::Done,
+            _ => Exit::Degraded,
+        }
+    }
+}
+
+/// Where the bytes go, claimed for this run.
+enum Output {
+    Claimed(ClaimedFile),
+    File(FileOutput),
+    Directory(DirectoryOutput),
+    Stdout(StdoutOutput),
+}
+
+/// Runs a backup to its end.
+///
+/// # Errors
+/// Any [`Failure`]: there is no new backup, the target is as before, and what could not be undone is
+/// in the journal, where the next run finds it.
+pub fn run(
+    job: BackupJob,
+    runtime: &Runtime<'_>,
+    observer: &dyn Observer,
+    cancel: &CancelFlag,
+) -> Result<BackupOutcome, Failure> {
+    let started = Timestamp::now();
+    let id = new_run_id(started);
+    let encoding = encoding(&job)?;
+    undo(runtime, &job.secrets, observer).abandoned()?;
+    let output = claim(&job)?;
+    check_space(&job, encoding)?;
+    let mut journal = Journal::create(&runtime.state, &id)?;
+    let draft = draft(&job, &id, encoding, started);
+    let written =
+        Run { job: &job, runtime, observer, cancel, encoding, draft }.write(output, &mut journal);
+    let outcome = written.and_then(|written| written.commit(&mut journal, observer, cancel));
+    // Engines have undone their own side effects on the way out, unless they were killed.
+    undo(runtime, &job.secrets, observer).records(&mut journal);
+    journal.close()?;
+    outcome
+}
+
+fn undo<'a>(
+    runtime: &'a Runtime<'a>,
+    secrets: &'a Secrets,
+    observer: &'a dyn Observer,
+) -> Undo<'a> {
+    Undo { runtime, secrets, observer, cancel: never_cancelled(), dry_run: false }
+}
+
+fn encoding(job: &BackupJob) -> Result<Encoding, EncodingError> {
+    match job.encoding {
+        Some(encoding) => Ok(encoding),
+        None => Encoding::from_output_name(&job.output.to_string()),
+    }
+}
+
+/// Locks the target; nothing is written yet.
+fn claim(job: &BackupJob) -> Result<Output, TargetError> {
+    Ok(match &job.output {
+        OutputLocation::File(path) => {
+            Output::Claimed(ClaimedFile::claim(&absolute(path)?, job.existing)?)
+        }
+        OutputLocation::Directory(path) => {
+            Output::Directory(DirectoryOutput::claim(&absolute(path)?, job.existing)?)
+        }
+        OutputLocation::Stdout => {
+            Output::Stdout(StdoutOutput::claim(job.manifest_file.clone(), job.existing)?)
+        }
+    })
+}
+
+/// Journal records must mean the same in another working directory.
+fn absolute(path: &Path) -> Result<PathBuf, TargetError> {
+    std::path::absolute(path).map_err(|source| TargetError::io("find", path, source))
+}
+
+/// Refuses to start a backup that cannot fit.
+fn check_space(job: &BackupJob, encoding: Encoding) -> Result<(), TargetError> {
+    let (Some(path), Some(content_bytes)) = (job.output.path(), job.estimate_bytes) else {
+        return Ok(());
+    };
+    let needed_bytes = match encoding.compression() {
+        Compression::None => content_bytes,
+        Compression::Gzip | Compression::Zstd => content_bytes / BEST_COMPRESSION,
+    };
+    let parent = absolute(path)?;
+    check_free_space(parent.parent().unwrap_or(&parent), needed_bytes)
+}
+
+fn draft(job: &BackupJob, id: &str, encoding: Encoding, started: Timestamp) -> ManifestDraft {
+    let engine = &job.engine;
+    ManifestDraft {
+        id: id.to_owned(),
+        engine: EngineRecord {
+            id: engine.pin.engine.clone(),
+            family: engine.family.clone(),
+            plugin: engine.pin.plugin.clone(),
+            plugin_version: engine.plugin_version.clone(),
+            plugin_sha256: engine.pin.sha256.clone(),
+            reason: engine.reason.clone(),
+        },
+        source: source_record(&job.environment, &job.connection),
+        roots: job
+            .environment
+            .paths
+            .iter()
+            .map(|facts| (facts.role.clone(), facts.path.display().to_string()))
+            .collect(),
+        encoding: EncodingRecord {
+            container: encoding.container().to_string(),
+            compression: encoding.compression().to_string(),
+            encryption: if encoding.is_encrypted() { "age" } else { "none" }.to_owned(),
+            recipients: job.pipeline.recipients.clone(),
+        },
+        started: manifest::rfc3339(started),
+    }
+}
+
+fn source_record(environment: &Environment, connection: &ConnectionDocument) -> SourceRecord {
+    let address = match (&connection.socket, &connection.host) {
+        (Some(socket), _) => socket.display().to_string(),
+        (None, host) => {
+            let host = host.as_deref().unwrap_or("localhost");
+            format!("{host}:{}", connection.port.unwrap_or(3306))
+        }
+    };
+    let server = environment.server.as_ref();
+    SourceRecord {
+        flavor: server.map(|server| server.flavor.to_string()).unwrap_or_default(),
+        version: server.map(|server| server.version_text.clone()).unwrap_or_default(),
+        uuid: server.and_then(|server| server.uuid.clone()),
+        hostname: server.map(|server| server.hostname.clone()).unwrap_or_default(),
+        address,
+        platform: server.map(|server| server.platform.clone()).unwrap_or_default(),
+        facts: serde_json::Map::new(),
+    }
+}
+
+/// A run whose target is claimed.
+struct Run<'a> {
+    job: &'a BackupJob,
+    runtime: &'a Runtime<'a>,
+    observer: &'a dyn Observer,
+    cancel: &'a CancelFlag,
+    encoding: Encoding,
+    draft: ManifestDraft,
+}
+
+/// Bytes that are written and not committed.
+struct Artefact {
+    output: Output,
+    receipt: BackupReceipt,
+    draft: ManifestDraft,
+}
+
+impl Run<'_> {
+    /// Has the worker write the artefact. On an error nothing of it is left.
+    fn write(self, output: Output, journal: &mut Journal) -> Result<Artefact, Failure> {
+        step(self.observer, format!("backup with engine {}", self.job.engine.pin.engine));
+        let output = create(output, journal)?;
+        match self.run_worker(&output, journal) {
+            Ok(receipt) => Ok(Artefact { output, receipt, draft: self.draft }),
+            Err(failure) => {
+                abandon(output)?;
+                Err(failure)
+            }
+        }
+    }
+
+    fn run_worker(&self, output: &Output, journal: &mut Journal) -> Result<BackupReceipt, Failure> {
+        let (stream, worker_output) = match output {
+            Output::File(file) => (ArtefactStream::File(file.stream()?), WorkerOutput::Stdout),
+            Output::Directory(directory) => {
+                let path = directory.partial().to_owned();
+                (ArtefactStream::None, WorkerOutput::Directory { path })
+            }
+            Output::Claimed(_) | Output::Stdout(_) => {
+                (ArtefactStream::Stdout, WorkerOutput::Stdout)
+            }
+        };
+        let job = self.job;
+        let task = Task::Backup(Box::new(BackupTask {
+            engine: job.engine.pin.clone(),
+            options: job.engine.options.clone(),
+            request: BackupRequest {
+                backup_id: self.draft.id.clone(),
+                connection: job.connection.clone(),
+                environment: job.environment.clone(),
+                lock_budget: job.lock_budget,
+                accept_degraded: job.accept_degraded.clone(),
+                extra: serde_json::Map::new(),
+            },
+            output: worker_output,
+            encoding: self.encoding.to_string(),
+            pipeline: job.pipeline.clone(),
+            draft: self.draft.clone(),
+        }));
+        let worker_job = self.runtime.job(&self.draft.id, &job.secrets, task);
+        let supervisor = self.runtime.supervisor(self.observer, self.cancel);
+        match supervisor.run_with(worker_job, Some(journal), stream)? {
+            Receipt::Backup(receipt) => Ok(*receipt),
+            _ => Err(SupervisorError::OtherReceipt { task: "backup" }.into()),
+        }
+    }
+}
+
+/// Creates what the worker writes into, journalled before.
+fn create(output: Output, journal: &mut Journal) -> Result<Output, Failure> {
+    Ok(match output {
+        Output::Claimed(claimed) => {
+            record(journal, &HostRecord::FileOutput { artefact: claimed.path().to_owned() })?;
+            Output::File(claimed.create()?)
+        }
+        Output::Directory(directory) => {
+            let record_of = directory.path().to_owned();
+            record(journal, &HostRecord::DirectoryOutput { directory: record_of })?;
+            directory.create()?;
+            Output::Directory(directory)
+        }
+        created @ (Output::File(_) | Output::Stdout(_)) => created,
+    })
+}
+
+fn record(journal: &mut Journal, record: &HostRecord) -> Result<u64, Failure> {
+    Ok(journal.record(RecordOwner::Host, record.to_undo_record())?)
+}
+
+fn abandon(output: Output) -> Result<(), TargetError> {
+    match output {
+        Output::File(file) => file.abandon(),
+        Output::Directory(directory) => directory.abandon(),
+        Output::Claimed(_) | Output::Stdout(_) => Ok(()),
+    }
+}
+
+impl Artefact {
+    /// Makes the artefact a backup: the manifest comes last.
+    fn commit(
+        self,
+        journal: &mut Journal,
+        observer: &dyn Observer,
+        cancel: &CancelFlag,
+    ) -> Result<BackupOutcome, Failure> {
+        if let Some(cause) = cancel.cause() {
+            abandon(self.output)?;
+            return Err(SupervisorError::Cancelled { cause }.into());
+        }
+        step(observer, "commit the backup".to_owned());
+        let Self { output, receipt, draft } = self;
+        let (bytes_in, bytes_out) = (receipt.bytes_in, receipt.bytes_out);
+        let mut objects = receipt.objects;
+        for object in &mut objects {
+            object.name = object_name(&output);
+        }
+        let (summary, files, pages) = (receipt.summary, receipt.files, receipt.pages);
+        let written = Written { summary, files, objects, pages };
+        let manifest = manifest::assemble(draft, written, Timestamp::now());
+        let (artefact, manifest_path) = place(output, &manifest, journal)?;
+        Ok(BackupOutcome { manifest, artefact, manifest_path, bytes_in, bytes_out })
+    }
+}
+
+fn object_name(output: &Output) -> String {
+    match output {
+        Output::File(file) => file.object_name(),
+        Output::Stdout(stdout) => stdout.object_name(),
+        Output::Claimed(_) | Output::Directory(_) => String::new(),
+    }
+}
+
+/// Commits, and answers where artefact and manifest are.
+fn place(
+    output: Output,
+    manifest: &Manifest,
+    journal: &mut Journal,
+) -> Result<(Option<PathBuf>, Option<PathBuf>), Failure> {
+    match output {
+        Output::File(file) => {
+            let path = file.path().to_owned();
+            let (device, inode) = file.identity()?;
+            let artefact = path.clone();
+            record(journal, &HostRecord::FileCommit { artefact, device, inode })?;
+            file.commit(manifest, &mut |_| Ok(()))?;
+            let manifest_path = manifest_path(&path);
+            Ok((Some(path), Some(manifest_path)))
+        }
+        Output::Directory(directory) => {
+            let path = directory.path().to_owned();
+            directory.commit(manifest, &mut |_| Ok(()))?;
+            let manifest_path = directory_manifest_path(&path);
+            Ok((Some(path), Some(manifest_path)))
+        }
+        Output::Stdout(stdout) => {
+            let manifest_path = stdout.manifest().map(Path::to_owned);
+            stdout.commit(manifest)?;
+            Ok((None, manifest_path))
+        }
+        Output::Claimed(claimed) => {
+            Err(TargetError::NoName { path: claimed.path().to_owned() }.into())
+        }
+    }
+}
+
+fn step(observer: &dyn Observer, what: String) {
+    observer.event(&RunEvent::Step { what });
+}
+
+impl Classified for EncodingError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn code(&self) -> String {
+        "E-OUTPUT-NAME".to_owned()
+    }
+}

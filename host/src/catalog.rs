@@ -1,0 +1,252 @@
+//! What backups a location holds, told by their manifests alone.
+//!
+//! Order is by what a backup contains (the instant at which it was consistent, else its start), never
+//! by times or order of files. Bytes without a manifest are shown as incomplete, never as a backup.
+use crate::{
+    exit::{Classified, Exit},
+    manifest::ManifestError,
+    pipeline::Encoding,
+    target::{MANIFEST_ENDING, PARTIAL_ENDING, directory_manifest_path, manifest_path},
+};
+use dbbackup_plugin_api::document::{
+    Document,
+    manifest::{
+        BackupState, CoordinatesRecord, EncodingRecord, EngineRecord, Manifest, ObjectRecord,
+        SourceRecord, TimesRecord,
+    },
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    io::{self, BufReader},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The backups of one location.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Catalog {
+    /// Newest first; incomplete ones last.
+    pub entries: Vec<CatalogEntry>,
+}
+
+/// One artefact.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CatalogEntry {
+    /// The file or directory.
+    pub artefact: PathBuf,
+    /// Whether it is a backup.
+    pub state: EntryState,
+    /// What its manifest says, without the list of its members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupHead>,
+}
+
+/// Whether an artefact is a backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum EntryState {
+    /// Every promise holds.
+    Complete,
+    /// Restorable, with weaker promises.
+    Degraded,
+    /// No backup: its bytes or its manifest are missing.
+    Incomplete {
+        /// What is missing or wrong.
+        why: String,
+    },
+}
+
+/// A manifest without its members.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BackupHead {
+    /// Schema of the manifest.
+    pub schema: String,
+    /// Id of the backup.
+    pub id: String,
+    /// What it promises.
+    pub state: BackupState,
+    /// Promises that do not hold.
+    #[serde(default)]
+    pub degraded: Vec<String>,
+    /// The engine and its choice.
+    pub engine: EngineRecord,
+    /// The server.
+    pub source: SourceRecord,
+    /// When things happened.
+    pub times: TimesRecord,
+    /// Position in the server's history.
+    pub coordinates: CoordinatesRecord,
+    /// How the bytes are written.
+    pub encoding: EncodingRecord,
+    /// The objects that make up the artefact.
+    pub objects: Vec<ObjectRecord>,
+}
+
+impl BackupHead {
+    /// The instant by which backups are ordered: that at which the content was true, else the start
+    /// of the run.
+    pub fn instant(&self) -> Option<Timestamp> {
+        self.times.consistent.as_deref().unwrap_or(&self.times.started).parse().ok()
+    }
+}
+
+/// A location cannot be looked through.
+#[derive(Debug, thiserror::Error)]
+#[error("look through {}", path.display())]
+pub struct CatalogError {
+    /// The location.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl Catalog {
+    /// Looks through a directory, or at one artefact.
+    ///
+    /// # Errors
+    /// [`CatalogError`] if the location cannot be read.
+    pub fn scan(location: &Path) -> Result<Self, CatalogError> {
+        let failed = |source| CatalogError { path: location.to_owned(), source };
+        let facts = fs::metadata(location).map_err(failed)?;
+        if !facts.is_dir() || directory_manifest_path(location).is_file() {
+            return Ok(Self { entries: vec![look_at(location)] });
+        }
+        let mut artefacts = Vec::new();
+        for entry in fs::read_dir(location).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if let Some(artefact) = artefact_of(&path) {
+                artefacts.push(artefact);
+            }
+        }
+        artefacts.sort();
+        artefacts.dedup();
+        let mut entries: Vec<_> = artefacts.iter().map(|path| look_at(path)).collect();
+        // Newest first; what has no instant sorts behind everything that has one.
+        entries.sort_by_key(|entry| {
+            std::cmp::Reverse(entry.backup.as_ref().and_then(BackupHead::instant))
+        });
+        Ok(Self { entries })
+    }
+
+    /// The newest backup that can be restored.
+    pub fn newest(&self) -> Option<&CatalogEntry> {
+        self.entries.iter().find(|entry| !matches!(entry.state, EntryState::Incomplete { .. }))
+    }
+
+    /// Whether the newest backup is young enough.
+    pub fn freshness(&self, now: Timestamp, max_age: Duration) -> Freshness {
+        let instant = self.newest().and_then(|entry| entry.backup.as_ref()?.instant());
+        let Some(instant) = instant else { return Freshness::NoBackup };
+        // A backup of the future is as young as can be.
+        let age = Duration::try_from(now.duration_since(instant)).unwrap_or(Duration::ZERO);
+        if age > max_age { Freshness::TooOld { age } } else { Freshness::Fresh { age } }
+    }
+}
+
+/// Age of the newest backup against a threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Young enough.
+    Fresh {
+        /// Its age.
+        age: Duration,
+    },
+    /// Older than the threshold.
+    TooOld {
+        /// Its age.
+        age: Duration,
+    },
+    /// There is none.
+    NoBackup,
+}
+
+impl Freshness {
+    /// [`Exit::Done`] or [`Exit::TooOld`].
+    pub fn exit(self) -> Exit {
+        match self {
+            Self::Fresh { .. } => Exit::Done,
+            Self::TooOld { .. } | Self::NoBackup => Exit::TooOld,
+        }
+    }
+}
+
+/// The artefact that a directory entry is, or belongs to; none for files that are not ours.
+fn artefact_of(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    if name.ends_with(PARTIAL_ENDING) {
+        let plain = name.trim_end_matches(PARTIAL_ENDING);
+        let ours = Encoding::from_output_name(plain).is_ok() || path.is_dir();
+        return (ours && !plain.ends_with(MANIFEST_ENDING)).then(|| path.to_owned());
+    }
+    if let Some(artefact) = name.strip_suffix(MANIFEST_ENDING) {
+        return Some(path.with_file_name(artefact));
+    }
+    let ours = if path.is_dir() {
+        directory_manifest_path(path).is_file()
+    } else {
+        Encoding::from_output_name(name).is_ok()
+    };
+    ours.then(|| path.to_owned())
+}
+
+/// What an artefact is, told by its manifest and its size.
+fn look_at(artefact: &Path) -> CatalogEntry {
+    let incomplete = |why: String| CatalogEntry {
+        artefact: artefact.to_owned(),
+        state: EntryState::Incomplete { why },
+        backup: None,
+    };
+    if artefact.extension() == Some(OsStr::new("partial")) {
+        return incomplete("its run has not ended".to_owned());
+    }
+    let head = match read_head(&manifest_path(artefact)) {
+        Ok(head) => head,
+        Err(error) => return incomplete(crate::exit::Failure::from(error).chain()),
+    };
+    let state = match (missing_bytes(artefact, &head), head.state) {
+        (Some(why), _) => EntryState::Incomplete { why },
+        (None, BackupState::Complete) => EntryState::Complete,
+        (None, BackupState::Degraded) => EntryState::Degraded,
+    };
+    CatalogEntry { artefact: artefact.to_owned(), state, backup: Some(head) }
+}
+
+/// What of the bytes is not there.
+fn missing_bytes(artefact: &Path, head: &BackupHead) -> Option<String> {
+    match fs::metadata(artefact) {
+        Err(_) => Some("its bytes are missing".to_owned()),
+        Ok(facts) if facts.is_dir() => None,
+        Ok(facts) => {
+            let expected: u64 = head.objects.iter().map(|object| object.size_bytes).sum();
+            (facts.len() != expected)
+                .then(|| format!("it has {} bytes instead of {expected}", facts.len()))
+        }
+    }
+}
+
+/// Reads a manifest without keeping its members.
+fn read_head(path: &Path) -> Result<BackupHead, ManifestError> {
+    let file = File::open(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => ManifestError::Missing { path: path.to_owned() },
+        _ => ManifestError::Io { path: path.to_owned(), source },
+    })?;
+    let head: BackupHead = serde_json::from_reader(BufReader::new(file))
+        .map_err(|source| ManifestError::Malformed { path: path.to_owned(), source })?;
+    if head.schema != Manifest::SCHEMA {
+        return Err(ManifestError::Newer { path: path.to_owned(), schema: head.schema });
+    }
+    Ok(head)
+}
+
+impl Classified for CatalogError {
+    fn exit(&self) -> Exit {
+        Exit::Target
+    }
+
+    fn code(&self) -> String {
+        "E-CATALOG".to_owned()
+    }
+}

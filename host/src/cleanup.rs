@@ -1,0 +1,111 @@
+//! `dbbackup cleanup`: removes what crashed runs left, by their journals and, in a location, by name.
+use crate::{
+    exit::Failure,
+    lock::RunLock,
+    pipeline::Encoding,
+    supervisor::{
+        CancelFlag, Observer, Runtime, Secrets,
+        undo::{Undo, UndoReport, UndoState},
+    },
+    target::{MANIFEST_ENDING, PARTIAL_ENDING, TargetError, durable, kept_artefact, recover},
+};
+use serde::Serialize;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// What was cleaned up, or would be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CleanupReport {
+    /// What the journals of crashed runs named.
+    pub undone: Vec<UndoReport>,
+    /// What the location held besides.
+    pub leftovers: Vec<Leftover>,
+}
+
+/// A file in a location that a crashed run left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Leftover {
+    /// The file.
+    pub path: PathBuf,
+    /// What became of it.
+    pub state: UndoState,
+}
+
+impl CleanupReport {
+    /// True if something stays that should have gone.
+    pub fn is_incomplete(&self) -> bool {
+        let left = |state: &UndoState| matches!(state, UndoState::Left { .. });
+        self.undone.iter().any(|report| left(&report.state))
+            || self.leftovers.iter().any(|leftover| left(&leftover.state))
+    }
+}
+
+/// Cleans up after crashed runs of this user, and in a location if one is given.
+///
+/// # Errors
+/// A [`Failure`] if journals or the location cannot be read; single things that cannot be removed
+/// are in the report.
+pub fn run(
+    location: Option<&Path>,
+    dry_run: bool,
+    runtime: &Runtime<'_>,
+    secrets: &Secrets,
+    observer: &dyn Observer,
+    cancel: &CancelFlag,
+) -> Result<CleanupReport, Failure> {
+    let undo = Undo { runtime, secrets, observer, cancel, dry_run };
+    let undone = undo.abandoned()?;
+    let leftovers = match location {
+        Some(location) => clean_location(location, dry_run)?,
+        None => Vec::new(),
+    };
+    Ok(CleanupReport { undone, leftovers })
+}
+
+/// Removes partial files whose run is gone, and ends interrupted replacements.
+fn clean_location(location: &Path, dry_run: bool) -> Result<Vec<Leftover>, TargetError> {
+    let failed = |source| TargetError::io("look through", location, source);
+    let mut leftovers = Vec::new();
+    for entry in fs::read_dir(location).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let Some(artefact) = artefact_of_leftover(&path) else { continue };
+        let state = match (RunLock::acquire(&artefact), dry_run) {
+            // A live run's: nothing was left.
+            (Err(TargetError::Locked { .. }), _) => continue,
+            (Err(error), _) => UndoState::Left { why: Failure::from(error).chain() },
+            (Ok(_lock), true) => UndoState::WouldUndo,
+            (Ok(lock), false) => match clean(&path, &artefact).and_then(|()| lock.release()) {
+                Ok(()) => UndoState::Undone,
+                Err(error) => UndoState::Left { why: Failure::from(error).chain() },
+            },
+        };
+        leftovers.push(Leftover { path, state });
+    }
+    leftovers.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(leftovers)
+}
+
+fn clean(path: &Path, artefact: &Path) -> Result<(), TargetError> {
+    recover(artefact)?;
+    if path.to_string_lossy().ends_with(PARTIAL_ENDING) {
+        durable::remove_file(path)
+    } else {
+        Ok(())
+    }
+}
+
+/// The artefact that a leftover belongs to; none for everything else. Directories are left to the
+/// journals: a name alone is not enough to remove a tree.
+fn artefact_of_leftover(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    if path.is_dir() {
+        return None;
+    }
+    let artefact = match name.strip_suffix(PARTIAL_ENDING) {
+        Some(partial) => partial.strip_suffix(MANIFEST_ENDING).unwrap_or(partial),
+        None => return kept_artefact(path),
+    };
+    Encoding::from_output_name(artefact).is_ok().then(|| path.with_file_name(artefact))
+}

@@ -1,0 +1,43 @@
+//! `RESTORE.txt`: how to get the content back, also without this program.
+use crate::supervisor::job::ManifestDraft;
+
+/// The text for one backup.
+pub(crate) fn restore_text(draft: &ManifestDraft) -> String {
+    let roots: String =
+        draft.roots.iter().map(|(root, path)| format!("  {root}/ was {path}\n")).collect();
+    let places = if roots.is_empty() { String::new() } else { format!("\nPlaces:\n{roots}") };
+    format!(
+        "Backup {id} of {flavor} {version} at {address}, made by dbbackup with the engine {engine}.\n\
+         \n\
+         With dbbackup:\n\
+         \x20 dbbackup verify ARTEFACT\n\
+         \x20 dbbackup restore ARTEFACT --target-dir DIRECTORY     (files)\n\
+         \x20 dbbackup restore ARTEFACT --into-server              (statements)\n\
+         \n\
+         Without it:\n\
+         {without}\
+         \x20 manifest.json beside this file names every member with its sha256.\n{places}",
+        id = draft.id,
+        flavor = draft.source.flavor,
+        version = draft.source.version,
+        address = draft.source.address,
+        engine = draft.engine.id,
+        without = without_dbbackup(draft),
+    )
+}
+
+fn without_dbbackup(draft: &ManifestDraft) -> String {
+    let decrypt = match draft.encoding.encryption.as_str() {
+        "none" => String::new(),
+        _ => "  age --decrypt --identity KEYFILE ARTEFACT > archive        (first)\n".to_owned(),
+    };
+    let unpack = match (draft.encoding.container.as_str(), draft.encoding.compression.as_str()) {
+        ("directory", _) => "  the files lie beside this one, as they are\n",
+        (_, "gzip") => "  tar xzf ARCHIVE\n",
+        (_, "zstd") => "  tar --zstd -xf ARCHIVE\n",
+        _ => "  tar xf ARCHIVE\n",
+    };
+    let streams = "  pieces NAME.00001, NAME.00002, … of one stream: cat NAME.* joins them; \
+                   SQL goes into the stock client\n";
+    format!("{decrypt}{unpack}{streams}")
+}

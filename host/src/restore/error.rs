@@ -1,0 +1,132 @@
+//! Why a restore is refused or fails in the host's own part.
+use crate::{
+    artefact::ArtefactError,
+    exit::{Classified, Exit},
+    target::TargetError,
+};
+use dbbackup_plugin_api::document::path::EntryPath;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Why a restore is refused or fails in the host's own part.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The artefact has no manifest that fits it.
+    #[error("the artefact cannot be trusted")]
+    Untrusted {
+        /// What is wrong with it.
+        source: Box<ArtefactError>,
+    },
+    /// Files cannot be restored into a running server.
+    #[error("{member} is a file: it cannot go into a running server")]
+    FilesIntoServer {
+        /// One of the files.
+        member: EntryPath,
+    },
+    /// The directory has something in it.
+    #[error("{} is not empty", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A member's name would lead out of the directory.
+    #[error("the member name {member:?} is not a safe one")]
+    UnsafeName {
+        /// The name.
+        member: EntryPath,
+    },
+    /// Two members have one name.
+    #[error("the artefact holds {member} twice")]
+    Twice {
+        /// The name.
+        member: EntryPath,
+    },
+    /// A file or directory cannot be written.
+    #[error("{what} {}", path.display())]
+    Io {
+        /// The step, a verb.
+        what: &'static str,
+        /// What it was done to.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The directory cannot be claimed or put in its place.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// A pattern of `--only` cannot be understood.
+    #[error("{pattern:?} is no pattern")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong.
+        source: globset::Error,
+    },
+    /// Nothing in the backup fits the patterns.
+    #[error("nothing in the backup fits {patterns}")]
+    NothingFits {
+        /// The patterns.
+        patterns: String,
+    },
+    /// Schemas can only be renamed by an engine.
+    #[error("--map does not rename files")]
+    MapOfFiles,
+}
+
+impl RestoreError {
+    pub(crate) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { what, path: path.to_owned(), source }
+    }
+}
+
+impl Classified for RestoreError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Untrusted { .. } | Self::NotEmpty { .. } | Self::UnsafeName { .. } => {
+                Exit::Refused
+            }
+            Self::Twice { .. } => Exit::Refused,
+            Self::FilesIntoServer { .. } => Exit::Precondition,
+            Self::Io { source, .. } => crate::target::exit_of_io(source.kind()),
+            Self::Target(error) => error.exit(),
+            Self::Pattern { .. } | Self::NothingFits { .. } | Self::MapOfFiles => Exit::Usage,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Untrusted { source } => {
+                let cause = source.hint().map(|hint| format!("{hint}; ")).unwrap_or_default();
+                return Some(format!("{cause}--force restores what can be read of it"));
+            }
+            Self::FilesIntoServer { .. } => "restore it with --target-dir DIRECTORY",
+            Self::NotEmpty { .. } => {
+                "choose another directory; with --force this one is kept aside under another name"
+            }
+            Self::UnsafeName { .. } | Self::Twice { .. } => {
+                "dbbackup does not write such names: somebody has changed the artefact"
+            }
+            Self::Target(error) => return error.hint(),
+            Self::NothingFits { .. } => "dbbackup info --files lists what is in it",
+            Self::Io { .. } | Self::Pattern { .. } | Self::MapOfFiles => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    fn code(&self) -> String {
+        let code = match self {
+            Self::Untrusted { .. } => "E-RESTORE-UNTRUSTED",
+            Self::FilesIntoServer { .. } => "E-RESTORE-FILES",
+            Self::NotEmpty { .. } => "E-RESTORE-NOT-EMPTY",
+            Self::UnsafeName { .. } | Self::Twice { .. } => "E-RESTORE-UNSAFE-NAME",
+            Self::Io { .. } => "E-RESTORE-IO",
+            Self::Target(error) => return error.code(),
+            Self::Pattern { .. } => "E-RESTORE-PATTERN",
+            Self::NothingFits { .. } => "E-RESTORE-NOTHING",
+            Self::MapOfFiles => "E-RESTORE-MAP",
+        };
+        code.to_owned()
+    }
+}

@@ -1,0 +1,117 @@
+//! The server program: found, and asked for its flavour and version.
+use super::ScratchError;
+use std::{
+    env, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Where distributions put servers, besides `PATH`.
+const SYSTEM_DIRECTORIES: [&str; 4] =
+    ["/usr/sbin", "/usr/libexec", "/usr/local/sbin", "/usr/local/mysql/bin"];
+
+/// A server program of the series that a backup needs.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerProgram {
+    path: PathBuf,
+    is_mariadb: bool,
+    version: String,
+}
+
+impl ServerProgram {
+    /// The program at `given`, or the first one in `PATH` and the usual places, if it is of the
+    /// flavour and series of `wanted_version` (`VERSION()` of the backup's source).
+    ///
+    /// # Errors
+    /// [`ScratchError::NoProgram`], [`ScratchError::OtherSeries`].
+    pub(crate) fn find(
+        given: Option<&Path>,
+        flavor: &str,
+        wanted_version: &str,
+    ) -> Result<Self, ScratchError> {
+        let is_mariadb = flavor == "MariaDB";
+        let names: &[&str] = if is_mariadb { &["mariadbd", "mysqld"] } else { &["mysqld"] };
+        let path = match given {
+            Some(path) => path.to_owned(),
+            None => search(names).ok_or_else(|| ScratchError::NoProgram {
+                looked_for: format!(
+                    "{} in PATH and {}",
+                    names.join(", "),
+                    SYSTEM_DIRECTORIES.join(", ")
+                ),
+            })?,
+        };
+        let version = ask_version(&path)?;
+        let fits = version.contains("MariaDB") == is_mariadb
+            && series(&version).is_some_and(|found| Some(found) == series(wanted_version));
+        if !fits {
+            return Err(ScratchError::OtherSeries {
+                program: path,
+                found: version,
+                wanted: format!("{flavor} {wanted_version}"),
+            });
+        }
+        Ok(Self { path, is_mariadb, version })
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// True for MariaDB.
+    pub(crate) fn is_mariadb(&self) -> bool {
+        self.is_mariadb
+    }
+
+    /// What it says of itself.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Arguments that keep it from listening anywhere and from writing what nobody reads.
+    pub(crate) fn quiet_arguments(&self) -> &'static [&'static str] {
+        if self.is_mariadb {
+            &["--skip-log-bin", "--skip-slave-start"]
+        } else {
+            &["--skip-log-bin", "--skip-replica-start", "--mysqlx=OFF", "--secure-file-priv=NULL"]
+        }
+    }
+}
+
+fn search(names: &[&str]) -> Option<PathBuf> {
+    let in_path: Vec<PathBuf> = env::vars_os()
+        .find(|(name, _)| name == "PATH")
+        .map(|(_, value)| env::split_paths(&value).collect())
+        .unwrap_or_default();
+    let directories: Vec<PathBuf> =
+        in_path.into_iter().chain(SYSTEM_DIRECTORIES.map(PathBuf::from)).collect();
+    names.iter().find_map(|name| {
+        directories.iter().map(|directory| directory.join(name)).find(|path| path.is_file())
+    })
+}
+
+fn ask_version(path: &Path) -> Result<String, ScratchError> {
+    let output = Command::new(path)
+        .args(["--no-defaults", "--version"])
+        .output()
+        .map_err(|source| ScratchError::io("run", path, source))?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let source = io::Error::other(format!("{}: {text}", output.status));
+        return Err(ScratchError::io("run", path, source));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    // `/usr/sbin/mysqld  Ver 9.7.4 for Linux on x86_64`: the path may hold digits, too.
+    let version = text.split_once("Ver ").map_or(text.as_ref(), |(_, version)| version);
+    Ok(version.trim().to_owned())
+}
+
+/// Major and minor version: `9.7` of `9.7.4-2`.
+fn series(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty());
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! Steps that survive a power cut: what is reported done is on disk.
+use super::{error::TargetError, location::partial_path};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+/// Mode of everything that a backup run writes, unless told otherwise: dumps hold secrets.
+pub(crate) const PRIVATE_MODE: u32 = 0o600;
+
+/// What a rename does with something of the new name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rename {
+    /// Fails with [`TargetError::Exists`].
+    New,
+    /// Replaces it in one step.
+    Replace,
+    /// Swaps both in one step.
+    Exchange,
+}
+
+/// Renames and makes it durable.
+pub(crate) fn rename(from: &Path, to: &Path, how: Rename) -> Result<(), TargetError> {
+    let flags = match how {
+        Rename::New => RenameFlags::NOREPLACE,
+        Rename::Replace => RenameFlags::empty(),
+        Rename::Exchange => RenameFlags::EXCHANGE,
+    };
+    renameat_with(CWD, from, CWD, to, flags).map_err(|errno| match errno {
+        rustix::io::Errno::EXIST => TargetError::Exists { path: to.to_owned() },
+        errno => TargetError::io("rename to", to, errno.into()),
+    })?;
+    sync_parent(to)
+}
+
+/// A file that is on disk under its temporary name, and not yet under its own.
+#[derive(Debug)]
+pub(crate) struct StagedFile {
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+impl StagedFile {
+    /// Writes the bytes to `PATH.partial` and makes them durable.
+    pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<Self, TargetError> {
+        let temporary = partial_path(path);
+        remove_file(&temporary)?;
+        let written = create_new(&temporary).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
+        let staged = Self { temporary, path: path.to_owned() };
+        match written {
+            Ok(()) => Ok(staged),
+            Err(source) => {
+                let error = TargetError::io("write", &staged.temporary, source);
+                staged.discard()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives the file its own name.
+    pub(crate) fn commit(&self, how: Rename) -> Result<(), TargetError> {
+        rename(&self.temporary, &self.path, how)
+    }
+
+    /// Removes the temporary file.
+    pub(crate) fn discard(&self) -> Result<(), TargetError> {
+        remove_file(&self.temporary)
+    }
+}
+
+/// Writes a whole file durably under its own name.
+pub(crate) fn write_file(path: &Path, bytes: &[u8], how: Rename) -> Result<(), TargetError> {
+    let staged = StagedFile::write(path, bytes)?;
+    if let Err(error) = staged.commit(how) {
+        staged.discard()?;
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// Creates a file that must not exist, for this user alone.
+pub(crate) fn create_new(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(PRIVATE_MODE).open(path)
+}
+
+/// Removes a file durably. Gone already is success.
+pub(crate) fn remove_file(path: &Path) -> Result<(), TargetError> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_parent(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(TargetError::io("remove", path, source)),
+    }
+}
+
+/// Removes a directory with all that is in it, durably. Gone already is success.
+pub(crate) fn remove_tree(path: &Path) -> Result<(), TargetError> {
+    match fs::remove_dir_all(path) {
+        Ok(()) => sync_parent(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(TargetError::io("remove", path, source)),
+    }
+}
+
+/// Makes the names in the directory of `path` durable.
+pub(crate) fn sync_parent(path: &Path) -> Result<(), TargetError> {
+    let parent = parent_of(path);
+    File::open(&parent)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|source| TargetError::io("sync", &parent, source))
+}
+
+/// The directory that `path` is in: `.` for a bare name.
+pub(crate) fn parent_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}

@@ -1,0 +1,247 @@
+//! `--level boot`: the content is restored into a scratch server, and the server is asked.
+use super::{Verification, VerifyReport};
+use crate::{
+    connection::{ServerError, Session},
+    exit::{Classified, Exit, Failure},
+    restore::{self, RestoreDestination, RestoreJob, is_content_file},
+    scratch_server::{Content, ScratchError, ScratchServer, ServerProgram},
+    supervisor::{
+        host_record::HostRecord,
+        journal::Journal,
+        message::RecordOwner,
+        runtime::new_run_id,
+        undo::{Undo, never_cancelled},
+    },
+};
+use dbbackup_plugin_api::document::entry::EntryKind;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path};
+
+/// Schemas of the server itself.
+const OWN_SCHEMAS: &str = "('mysql', 'sys', 'information_schema', 'performance_schema')";
+
+/// What a scratch server said of a backup.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BootReport {
+    /// The server.
+    pub server: String,
+    /// Tables that `CHECK TABLE` looked at.
+    pub tables: u64,
+    /// Their rows.
+    pub rows: u64,
+}
+
+/// Why the content cannot be brought into a scratch server.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// The scratch server.
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
+    /// The server's answer to the checks.
+    #[error(transparent)]
+    Server(#[from] Box<ServerError>),
+    /// The backup holds no data directory.
+    #[error("the backup holds neither streams nor a data directory")]
+    NothingToBoot,
+}
+
+impl Verification<'_> {
+    /// Restores into a scratch server, checks every table, and removes all of it.
+    pub(super) fn boot(&self, report: &mut VerifyReport) -> Result<BootReport, Failure> {
+        let source = &self.manifest.source;
+        let program =
+            ServerProgram::find(self.job.mysqld.as_deref(), &source.flavor, &source.version)?;
+        let run_id = new_run_id(Timestamp::now());
+        let mut journal = Journal::create(&self.runtime.state, &run_id)?;
+        let parent = match &self.runtime.scratch_parent {
+            Some(parent) => parent.clone(),
+            None => self.runtime.state.create_scratch()?,
+        };
+        let directory = parent.join(&run_id);
+        let record = HostRecord::ScratchDirectory { path: directory.clone() };
+        journal.record(RecordOwner::Host, record.to_undo_record())?;
+        let booted = DirBuilder::new()
+            .mode(0o700)
+            .recursive(true)
+            .create(&directory)
+            .map_err(|source| {
+                let (what, path) = ("create", directory.clone());
+                Failure::from(ScratchError::Io { what, path, source })
+            })
+            .and_then(|()| self.boot_in(&directory, &program, &mut journal, report));
+        Undo {
+            runtime: self.runtime,
+            secrets: &self.job.secrets,
+            observer: self.observer,
+            cancel: never_cancelled(),
+            dry_run: false,
+        }
+        .records(&mut journal);
+        journal.close()?;
+        finding(booted, report)
+    }
+
+    fn boot_in(
+        &self,
+        directory: &Path,
+        program: &ServerProgram,
+        journal: &mut Journal,
+        report: &mut VerifyReport,
+    ) -> Result<BootReport, Failure> {
+        let is_physical = self.manifest.files.iter().any(is_content_file);
+        let has_streams = self.manifest.files.iter().any(|file| file.kind == EntryKind::Stream);
+        let server = if is_physical {
+            self.step("restore the files");
+            self.restore(RestoreDestination::Directory(directory.join("restored")))?;
+            let data = directory.join("restored/data");
+            crate::target::durable::rename(
+                &data,
+                &directory.join("data"),
+                crate::target::durable::Rename::New,
+            )?;
+            self.step("boot a scratch server on them");
+            self.start(directory, program, Content::Restored, journal)?
+        } else if has_streams {
+            self.step("start a scratch server");
+            let server = self.start(directory, program, Content::Fresh, journal)?;
+            self.step("restore into it");
+            self.restore(RestoreDestination::Server(Box::new(server.connection())))?;
+            server
+        } else {
+            return Err(BootError::NothingToBoot.into());
+        };
+        self.step("check every table");
+        let mut session = server.session()?;
+        let mut boot = check_tables(&mut session, report).map_err(BootError::from)?;
+        drop(session);
+        boot.server = program.version().to_owned();
+        server.stop()?;
+        Ok(boot)
+    }
+
+    fn start(
+        &self,
+        directory: &Path,
+        program: &ServerProgram,
+        content: Content,
+        journal: &mut Journal,
+    ) -> Result<ScratchServer, ScratchError> {
+        let settings = self.settings();
+        ScratchServer::start(program, directory, content, &settings, journal, self.cancel)
+    }
+
+    /// Settings without which a server does not start on the source's files, or reads names in
+    /// another way.
+    fn settings(&self) -> Vec<String> {
+        let facts = &self.manifest.source.facts;
+        ["innodb_page_size", "lower_case_table_names", "innodb_data_file_path"]
+            .into_iter()
+            .filter_map(|name| {
+                let value = facts.get(name)?;
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                Some(format!("--{}={text}", name.replace('_', "-")))
+            })
+            .collect()
+    }
+
+    fn restore(&self, destination: RestoreDestination) -> Result<(), Failure> {
+        let job = RestoreJob {
+            artefact: self.artefact().to_owned(),
+            identities: self.job.identities.clone(),
+            destination,
+            only: Vec::new(),
+            map: Vec::new(),
+            force: false,
+            dry_run: false,
+            options: self.job.options.clone(),
+            secrets: self.job.secrets.clone(),
+        };
+        restore::run(&job, self.runtime, self.observer, self.cancel).map(drop)
+    }
+}
+
+/// A server that does not start on the content, or an engine that cannot bring it in, is a finding
+/// about the backup; a missing program is not.
+fn finding(
+    booted: Result<BootReport, Failure>,
+    report: &mut VerifyReport,
+) -> Result<BootReport, Failure> {
+    match booted {
+        Err(failure) if is_finding(&failure) => {
+            report.problems.push(failure.chain());
+            Ok(BootReport::default())
+        }
+        booted => booted,
+    }
+}
+
+fn is_finding(failure: &Failure) -> bool {
+    failure.exit() == Exit::VerificationFailed
+}
+
+fn check_tables(
+    session: &mut Session,
+    report: &mut VerifyReport,
+) -> Result<BootReport, Box<ServerError>> {
+    let query = format!(
+        "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES \
+         WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN {OWN_SCHEMAS} ORDER BY 1, 2"
+    );
+    let tables: Vec<(String, String)> = session
+        .rows("list the restored tables", &query)
+        .map_err(Box::new)?
+        .into_iter()
+        .map(|row| mysql_async::from_row(row))
+        .collect();
+    let mut boot = BootReport::default();
+    for (schema, table) in tables {
+        let name = format!("{}.{}", quoted(&schema), quoted(&table));
+        let answers = session
+            .rows("check a restored table", &format!("CHECK TABLE {name}"))
+            .map_err(Box::new)?;
+        for row in answers {
+            let (_, _, kind, text): (String, String, String, String) = mysql_async::from_row(row);
+            if kind.eq_ignore_ascii_case("error") {
+                report.problems.push(format!("CHECK TABLE {name}: {text}"));
+            }
+        }
+        let count = session
+            .rows("count the rows of a restored table", &format!("SELECT COUNT(*) FROM {name}"))
+            .map_err(Box::new)?;
+        boot.rows += count.into_iter().map(|row| mysql_async::from_row::<u64>(row)).sum::<u64>();
+        boot.tables += 1;
+    }
+    Ok(boot)
+}
+
+/// A name as SQL takes it.
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+impl Classified for BootError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Scratch(error) => error.exit(),
+            Self::Server(_) => Exit::VerificationFailed,
+            Self::NothingToBoot => Exit::Precondition,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Scratch(error) => error.hint(),
+            Self::Server(error) => error.hint(),
+            Self::NothingToBoot => None,
+        }
+    }
+
+    fn code(&self) -> String {
+        match self {
+            Self::Scratch(error) => error.code(),
+            Self::Server(error) => error.code(),
+            Self::NothingToBoot => "E-BOOT-NOTHING".to_owned(),
+        }
+    }
+}

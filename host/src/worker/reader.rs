@@ -1,0 +1,77 @@
+//! The stream entries of an artefact as engines read them back, joined from their pieces.
+use super::error::WorkerError;
+use crate::{
+    artefact::{ArtefactError, EntryReader, Identified},
+    pipeline::CancelFlag,
+    supervisor::job::ArtefactInput,
+};
+use dbbackup_plugin_api::{
+    abi_stable::{
+        sabi_trait::TD_Opaque,
+        std_types::{ROption, RResult, RSliceMut},
+    },
+    document::{
+        Doc,
+        entry::{EntryKind, EntryMeta, PageCheck},
+        manifest::Manifest,
+    },
+    error::{AbiResult, EngineError, ErrorCode},
+    sink::{ArchiveReader, ArchiveReader_TO, ReaderBox},
+};
+
+/// Opens the artefact and gives out its stream entries.
+pub(super) fn open(
+    input: &ArtefactInput,
+    manifest: &Manifest,
+    cancel: &CancelFlag,
+) -> Result<ReaderBox, WorkerError> {
+    let artefact = Identified::from_input(input)?;
+    let entries = artefact.streams(manifest, cancel)?;
+    Ok(ArchiveReader_TO::from_value(Streams(entries), TD_Opaque))
+}
+
+/// The streams of an artefact.
+struct Streams(EntryReader);
+
+impl ArchiveReader for Streams {
+    fn next_entry(&mut self) -> AbiResult<ROption<Doc>> {
+        let next = self.0.next_entry().map_err(|error| engine_error(&error));
+        let next = next.and_then(|entry| {
+            entry
+                .map(|entry| {
+                    let meta = EntryMeta {
+                        kind: EntryKind::Stream,
+                        root: entry.root,
+                        path: entry.path,
+                        size_bytes: None,
+                        mode: None,
+                        uid: None,
+                        gid: None,
+                        modified_unix: None,
+                        pages: PageCheck::None,
+                        extra: serde_json::Map::new(),
+                    };
+                    Doc::encode(&meta)
+                        .map_err(|error| EngineError::from_error(ErrorCode::INTERNAL, &error))
+                })
+                .transpose()
+        });
+        match next {
+            Ok(entry) => RResult::ROk(entry.into()),
+            Err(error) => RResult::RErr(error),
+        }
+    }
+
+    fn read(&mut self, mut buffer: RSliceMut<'_, u8>) -> AbiResult<usize> {
+        self.0.read(buffer.as_mut_slice()).map_err(|error| engine_error(&error)).into()
+    }
+}
+
+fn engine_error(error: &ArtefactError) -> EngineError {
+    let code = match error {
+        ArtefactError::Cancelled => ErrorCode::CANCELLED,
+        error if error.is_damage() => ErrorCode::INTEGRITY,
+        _ => ErrorCode::SOURCE_IO,
+    };
+    EngineError::from_error(code, error)
+}

@@ -1,0 +1,155 @@
+//! A backup run in the worker: engine into pipeline into artefact.
+use super::Context;
+use crate::{
+    manifest::{self, Written, restore_text},
+    pipeline::{
+        Container, MemberRecords, Output, Pipeline, PipelineError, PipelineReceipt, PipelineSpec,
+        Progress,
+    },
+    supervisor::job::{BackupReceipt, BackupTask, ManifestDraft, WorkerOutput},
+    target::INNER_MANIFEST,
+    worker::{
+        error::WorkerError,
+        output::{BlockWatch, FlowReporter, WatchedFile},
+        sink,
+    },
+};
+use dbbackup_plugin_api::document::{
+    backup::BackupSummary,
+    manifest::{FileRecord, ObjectRecord, PagesRecord},
+    path::EntryPath,
+};
+use jiff::Timestamp;
+use std::{
+    fs::File,
+    num::{NonZeroU64, NonZeroUsize},
+    sync::Arc,
+};
+
+/// Root of our own members in an artefact.
+const OUR_ROOT: &str = ".dbbackup";
+
+/// Runs the engine and seals the artefact.
+pub(super) fn run(
+    context: &Context,
+    task: BackupTask,
+    artefact: File,
+) -> Result<BackupReceipt, WorkerError> {
+    let engine = context.load(&task.engine, &task.options)?;
+    let (spec, progress) = pipeline_spec(context, &task)?;
+    let container = spec.encoding.container();
+    let watch = BlockWatch::new();
+    let output = match &task.output {
+        WorkerOutput::Stdout => {
+            Output::Chunks(Box::new(WatchedFile::new(artefact, Arc::clone(&watch))))
+        }
+        WorkerOutput::Directory { path } => Output::Directory(path.clone()),
+    };
+    let reporter = FlowReporter::start(Arc::clone(&context.link), Arc::clone(&progress), watch)
+        .map_err(|source| WorkerError::Thread { source })?;
+    let pipeline = Arc::new(Pipeline::start(spec, output)?);
+    let summary = match engine.backup(&task.request, sink::sink(&pipeline)) {
+        Ok(summary) => summary,
+        // The engine says what it saw of a failed pipeline; the pipeline knows why it failed.
+        Err(error) => {
+            return Err(root_cause(&pipeline).map_or(error.into(), WorkerError::Pipeline));
+        }
+    };
+    let pipeline = Arc::into_inner(pipeline)
+        .ok_or_else(|| WorkerError::SinkKept { engine: task.engine.engine.clone() })?;
+    append_ours(&pipeline, container, &task.draft, &summary)?;
+    let receipt = pipeline.finish()?;
+    drop(reporter);
+    report_findings(&receipt.members);
+    Ok(backup_receipt(receipt, summary, &progress))
+}
+
+fn pipeline_spec(
+    context: &Context,
+    task: &BackupTask,
+) -> Result<(PipelineSpec, Arc<Progress>), WorkerError> {
+    let settings = &task.pipeline;
+    let mut spec = PipelineSpec::new(task.encoding.parse()?);
+    spec.recipients =
+        settings.recipients.iter().map(|key| key.parse()).collect::<Result<_, _>>()?;
+    spec.threads = settings.threads.and_then(NonZeroUsize::new);
+    spec.limit_rate = settings.limit_rate.and_then(NonZeroU64::new);
+    spec.cancel = context.link.cancel().clone();
+    let progress = Arc::clone(&spec.progress);
+    Ok((spec, progress))
+}
+
+/// The first error of a pipeline, if it failed by itself.
+fn root_cause(pipeline: &Pipeline) -> Option<PipelineError> {
+    match pipeline.records() {
+        Err(error @ (PipelineError::Cancelled | PipelineError::EntryAbandoned { .. })) => {
+            tracing::debug!(%error, "the pipeline ended after its engine");
+            None
+        }
+        Err(error) => Some(error),
+        Ok(_) => None,
+    }
+}
+
+/// Adds our own members behind the engine's: how to restore, and what is in here.
+fn append_ours(
+    pipeline: &Pipeline,
+    container: Container,
+    draft: &ManifestDraft,
+    summary: &BackupSummary,
+) -> Result<(), WorkerError> {
+    if container == Container::Sql {
+        return Ok(());
+    }
+    let text = restore_text(draft);
+    pipeline.append(OUR_ROOT, EntryPath::from("RESTORE.txt"), text.as_bytes())?;
+    if container == Container::Tar {
+        let files = pipeline.records()?.files;
+        let pages = sum_pages(&files);
+        let written = Written { summary: summary.clone(), files, objects: Vec::new(), pages };
+        let inner = manifest::assemble(draft.clone(), written, Timestamp::now());
+        let name = INNER_MANIFEST.rsplit('/').next().unwrap_or(INNER_MANIFEST);
+        pipeline.append(OUR_ROOT, EntryPath::from(name), &manifest::to_bytes(&inner)?)?;
+    }
+    Ok(())
+}
+
+fn backup_receipt(
+    receipt: PipelineReceipt,
+    summary: BackupSummary,
+    progress: &Progress,
+) -> BackupReceipt {
+    let pages = sum_pages(&receipt.members.files);
+    let objects = receipt.output.into_iter().map(|digest| ObjectRecord {
+        name: String::new(),
+        size_bytes: digest.size_bytes,
+        sha256: digest.sha256,
+    });
+    BackupReceipt {
+        summary,
+        objects: objects.collect(),
+        pages,
+        bytes_in: progress.content_bytes(),
+        bytes_out: progress.output_bytes(),
+        files: receipt.members.files,
+    }
+}
+
+fn sum_pages(files: &[FileRecord]) -> PagesRecord {
+    files.iter().filter_map(|file| file.pages).fold(PagesRecord::default(), |sum, pages| {
+        PagesRecord {
+            checked: sum.checked + pages.checked,
+            unchecked: sum.unchecked + pages.unchecked,
+            bad: sum.bad + pages.bad,
+        }
+    })
+}
+
+/// Names each file with damaged pages in the log; the manifest holds the sums.
+fn report_findings(members: &MemberRecords) {
+    for finding in &members.findings {
+        let pages: Vec<_> = finding.report.counts.bad.iter().map(|bad| bad.page_number).collect();
+        let bad = finding.report.counts.bad_total;
+        tracing::warn!(path = %finding.path, bad, ?pages, "damaged pages in the source");
+    }
+}

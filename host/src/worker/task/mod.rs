@@ -1,0 +1,106 @@
+//! The jobs of a worker, one file each.
+mod assess;
+mod backup;
+mod restore;
+
+use super::{error::WorkerError, link::Link, reader, services::Services};
+use crate::{
+    plugin::{LoadedEngine, PluginSettings, Registry, Sha256},
+    supervisor::job::{EnginePin, Job, Receipt, Task, UndoTask, VerifyTask},
+};
+use dbbackup_plugin_api::document::{plugin::PluginNote, undo::UndoRequest};
+use serde_json::Value;
+use std::{fs::File, sync::Arc};
+
+/// What every task needs.
+pub(super) struct Context {
+    link: Arc<Link>,
+    job: Job,
+}
+
+impl Context {
+    pub(super) fn new(link: Arc<Link>, job: Job) -> Self {
+        Self { link, job }
+    }
+
+    /// Loads the plugin of an engine and makes the engine.
+    fn load(&self, pin: &EnginePin, options: &Value) -> Result<LoadedEngine, WorkerError> {
+        let registry = self.registry(pin)?;
+        let link = Arc::clone(&self.link);
+        let host = Services::for_engine(link, &self.job, &pin.plugin, &pin.engine);
+        Ok(registry.load(&pin.engine, host, options.clone())?)
+    }
+
+    /// A registry of the one plugin that is wanted, after its hash was compared.
+    fn registry(&self, pin: &EnginePin) -> Result<Registry, WorkerError> {
+        let settings = PluginSettings {
+            system: Vec::new(),
+            trust: self.job.trust,
+            allow_shadowing: self.job.allow_shadowing,
+            ..PluginSettings::default()
+        };
+        let mut registry = Registry::discover(&settings);
+        registry.register(&pin.path)?;
+        // Loading compares the bytes that run with those that were registered just now.
+        let found = File::open(&pin.path).and_then(Sha256::of_reader).map(|hash| hash.to_string());
+        match found {
+            Ok(found) if pin.sha256.is_empty() || found == pin.sha256 => Ok(registry),
+            found => Err(WorkerError::Changed {
+                path: pin.path.clone(),
+                wanted: pin.sha256.clone(),
+                found: found.unwrap_or_else(|error| error.to_string()),
+            }),
+        }
+    }
+}
+
+/// Does the work of a job.
+pub(super) fn run(context: &Context, task: Task, artefact: File) -> Result<Receipt, WorkerError> {
+    match task {
+        Task::Assess(task) => Ok(Receipt::Assess { answers: assess::assess(context, task) }),
+        Task::Doctor(task) => Ok(Receipt::Doctor { answers: assess::doctor(context, task) }),
+        Task::Backup(task) => {
+            backup::run(context, *task, artefact).map(|r| Receipt::Backup(Box::new(r)))
+        }
+        Task::RestoreCheck(task) => restore::check(context, &task).map(Receipt::RestorePlan),
+        Task::RestoreRun(task) => restore::run(context, &task).map(Receipt::Restore),
+        Task::RestoreFinish(task) => restore::finish(context, &task).map(Receipt::Restore),
+        Task::Verify(task) => verify(context, &task),
+        Task::Undo(task) => undo(context, *task),
+        Task::Probe { plugin } => {
+            probe(context, &plugin).map(|note| Receipt::Probe(Box::new(note)))
+        }
+    }
+}
+
+fn verify(context: &Context, task: &VerifyTask) -> Result<Receipt, WorkerError> {
+    let engine = context.load(&task.engine, &task.options)?;
+    let reader = reader::open(&task.artefact, &task.request.manifest, context.link.cancel())?;
+    Ok(Receipt::Verify(engine.verify(&task.request, reader)?))
+}
+
+fn undo(context: &Context, task: UndoTask) -> Result<Receipt, WorkerError> {
+    let engine = context.load(&task.engine, &task.options)?;
+    let request =
+        UndoRequest { record: task.record, dry_run: task.dry_run, extra: serde_json::Map::new() };
+    Ok(Receipt::Undo(engine.undo(&request)?))
+}
+
+/// Loads the plugin and asks it for each of its engines; an engine that needs options may refuse
+/// to be made without them.
+fn probe(context: &Context, plugin: &EnginePin) -> Result<PluginNote, WorkerError> {
+    let registry = context.registry(plugin)?;
+    let note = registry.plugins().last().and_then(|plugin| plugin.note.clone());
+    let note = note.ok_or_else(|| WorkerError::NoNote { plugin: plugin.plugin.clone() })?;
+    for engine in &note.plugin.engines {
+        let pin = EnginePin { engine: engine.id.clone(), ..plugin.clone() };
+        match context.load(&pin, &Value::Null) {
+            Err(WorkerError::Plugin(error)) if error.is_refusal() => {
+                return Err(WorkerError::Plugin(error));
+            }
+            Err(error) => tracing::info!(engine = %engine.id, %error, "needs options"),
+            Ok(_) => {}
+        }
+    }
+    Ok(note)
+}
