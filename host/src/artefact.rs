@@ -26,8 +26,8 @@ mod directory;
 mod streams;
 
 pub(crate) use directory::{DirectoryMembers, path_below};
-pub(crate) use streams::EntryReader;
 use streams::Source;
+pub(crate) use streams::{EntryReader, StreamEntry};
 
 /// Why an artefact cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -150,7 +150,7 @@ impl Identified {
     ) -> Result<ArtefactMembers, ArtefactError> {
         if self.encoding.container() == Container::Directory {
             let members = DirectoryMembers::new(&self.path, manifest.files.clone(), cancel);
-            return Ok(ArtefactMembers::Directory(members));
+            return Ok(ArtefactMembers::Directory(Box::new(members)));
         }
         let members = self.read_spec(manifest, cancel).members_of(self.bytes()?)?;
         Ok(ArtefactMembers::Archive(Box::new(members)))
@@ -225,7 +225,7 @@ pub(crate) struct Member {
 /// Members of an artefact, one after the other.
 pub(crate) enum ArtefactMembers {
     Archive(Box<Members>),
-    Directory(DirectoryMembers),
+    Directory(Box<DirectoryMembers>),
 }
 
 impl ArtefactMembers {

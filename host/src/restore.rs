@@ -115,8 +115,8 @@ pub fn run(
     let run_id = new_run_id(Timestamp::now());
     let restore = Restore { job, runtime, observer, cancel, manifest, artefact, run_id };
     let mut outcome = match &job.destination {
-        RestoreDestination::Directory(directory) => restore.into_directory(directory)?,
-        RestoreDestination::Server(connection) => restore.into_server(connection)?,
+        RestoreDestination::Directory(directory) => restore.to_directory(directory)?,
+        RestoreDestination::Server(connection) => restore.to_server(connection)?,
     };
     outcome.backup_id.clone_from(&restore.manifest.id);
     outcome.warnings.splice(0..0, warnings);
@@ -145,7 +145,7 @@ fn manifest_of(job: &RestoreJob) -> Result<(Manifest, Vec<String>), Failure> {
 
 impl Restore<'_> {
     /// Applies streams to a server, after all of the artefact was found good.
-    fn into_server(&self, connection: &ConnectionDocument) -> Result<RestoreOutcome, Failure> {
+    fn to_server(&self, connection: &ConnectionDocument) -> Result<RestoreOutcome, Failure> {
         if let Some(file) = self.manifest.files.iter().find(|file| is_content_file(file)) {
             return Err(RestoreError::FilesIntoServer { member: file.path.clone() }.into());
         }

@@ -41,7 +41,7 @@ enum Found {
 
 impl Restore<'_> {
     /// Restores files, and what the engine makes of the streams, into a directory.
-    pub(super) fn into_directory(&self, directory: &Path) -> Result<RestoreOutcome, Failure> {
+    pub(super) fn to_directory(&self, directory: &Path) -> Result<RestoreOutcome, Failure> {
         if !self.job.map.is_empty() {
             return Err(RestoreError::MapOfFiles.into());
         }

@@ -15,6 +15,7 @@ use crate::{
 };
 use dbbackup_plugin_api::document::entry::EntryKind;
 use jiff::Timestamp;
+use mysql_async::prelude::FromRow;
 use serde::Serialize;
 use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path};
 
@@ -41,6 +42,12 @@ pub enum BootError {
     /// The server's answer to the checks.
     #[error(transparent)]
     Server(#[from] Box<ServerError>),
+    /// The server answered in an unknown way.
+    #[error("{step}: the server's answer has another shape")]
+    Answer {
+        /// What was being done.
+        step: &'static str,
+    },
     /// The backup holds no data directory.
     #[error("the backup holds neither streams nor a data directory")]
     NothingToBoot,
@@ -113,7 +120,7 @@ impl Verification<'_> {
         };
         self.step("check every table");
         let mut session = server.session()?;
-        let mut boot = check_tables(&mut session, report).map_err(BootError::from)?;
+        let mut boot = check_tables(&mut session, report)?;
         drop(session);
         boot.server = program.version().to_owned();
         server.stop()?;
@@ -180,39 +187,42 @@ fn is_finding(failure: &Failure) -> bool {
     failure.exit() == Exit::VerificationFailed
 }
 
-fn check_tables(
-    session: &mut Session,
-    report: &mut VerifyReport,
-) -> Result<BootReport, Box<ServerError>> {
+fn check_tables(session: &mut Session, report: &mut VerifyReport) -> Result<BootReport, BootError> {
     let query = format!(
         "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES \
          WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN {OWN_SCHEMAS} ORDER BY 1, 2"
     );
-    let tables: Vec<(String, String)> = session
-        .rows("list the restored tables", &query)
-        .map_err(Box::new)?
-        .into_iter()
-        .map(|row| mysql_async::from_row(row))
-        .collect();
+    let tables: Vec<(String, String)> = ask(session, "list the restored tables", &query)?;
     let mut boot = BootReport::default();
     for (schema, table) in tables {
         let name = format!("{}.{}", quoted(&schema), quoted(&table));
-        let answers = session
-            .rows("check a restored table", &format!("CHECK TABLE {name}"))
-            .map_err(Box::new)?;
-        for row in answers {
-            let (_, _, kind, text): (String, String, String, String) = mysql_async::from_row(row);
+        let answers: Vec<(String, String, String, String)> =
+            ask(session, "check a restored table", &format!("CHECK TABLE {name}"))?;
+        for (_, _, kind, text) in answers {
             if kind.eq_ignore_ascii_case("error") {
                 report.problems.push(format!("CHECK TABLE {name}: {text}"));
             }
         }
-        let count = session
-            .rows("count the rows of a restored table", &format!("SELECT COUNT(*) FROM {name}"))
-            .map_err(Box::new)?;
-        boot.rows += count.into_iter().map(|row| mysql_async::from_row::<u64>(row)).sum::<u64>();
+        let query = format!("SELECT COUNT(*) FROM {name}");
+        let counts: Vec<u64> = ask(session, "count the rows of a restored table", &query)?;
+        boot.rows += counts.iter().sum::<u64>();
         boot.tables += 1;
     }
     Ok(boot)
+}
+
+/// Rows of a query, as values of the type that is asked for.
+fn ask<T: FromRow>(
+    session: &mut Session,
+    step: &'static str,
+    query: &str,
+) -> Result<Vec<T>, BootError> {
+    let rows = session.rows(step, query).map_err(Box::new)?;
+    let values = rows.into_iter().map(mysql_async::from_row_opt::<T>);
+    values.collect::<Result<_, _>>().map_err(|error| {
+        tracing::debug!(%error, step, "an answer of another shape");
+        BootError::Answer { step }
+    })
 }
 
 /// A name as SQL takes it.
@@ -224,7 +234,7 @@ impl Classified for BootError {
     fn exit(&self) -> Exit {
         match self {
             Self::Scratch(error) => error.exit(),
-            Self::Server(_) => Exit::VerificationFailed,
+            Self::Server(_) | Self::Answer { .. } => Exit::VerificationFailed,
             Self::NothingToBoot => Exit::Precondition,
         }
     }
@@ -233,7 +243,7 @@ impl Classified for BootError {
         match self {
             Self::Scratch(error) => error.hint(),
             Self::Server(error) => error.hint(),
-            Self::NothingToBoot => None,
+            Self::NothingToBoot | Self::Answer { .. } => None,
         }
     }
 
@@ -241,6 +251,7 @@ impl Classified for BootError {
         match self {
             Self::Scratch(error) => error.code(),
             Self::Server(error) => error.code(),
+            Self::Answer { .. } => "E-BOOT-ANSWER".to_owned(),
             Self::NothingToBoot => "E-BOOT-NOTHING".to_owned(),
         }
     }

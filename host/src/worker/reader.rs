@@ -1,14 +1,17 @@
 //! The stream entries of an artefact as engines read them back, joined from their pieces.
-use super::error::WorkerError;
+use super::{
+    error::WorkerError,
+    report::{Refused, answer},
+};
 use crate::{
-    artefact::{ArtefactError, EntryReader, Identified},
+    artefact::{ArtefactError, EntryReader, Identified, StreamEntry},
     pipeline::CancelFlag,
     supervisor::job::ArtefactInput,
 };
 use dbbackup_plugin_api::{
     abi_stable::{
         sabi_trait::TD_Opaque,
-        std_types::{ROption, RResult, RSliceMut},
+        std_types::{ROption, RSliceMut},
     },
     document::{
         Doc,
@@ -36,42 +39,37 @@ struct Streams(EntryReader);
 impl ArchiveReader for Streams {
     fn next_entry(&mut self) -> AbiResult<ROption<Doc>> {
         let next = self.0.next_entry().map_err(|error| engine_error(&error));
-        let next = next.and_then(|entry| {
-            entry
-                .map(|entry| {
-                    let meta = EntryMeta {
-                        kind: EntryKind::Stream,
-                        root: entry.root,
-                        path: entry.path,
-                        size_bytes: None,
-                        mode: None,
-                        uid: None,
-                        gid: None,
-                        modified_unix: None,
-                        pages: PageCheck::None,
-                        extra: serde_json::Map::new(),
-                    };
-                    Doc::encode(&meta)
-                        .map_err(|error| EngineError::from_error(ErrorCode::INTERNAL, &error))
-                })
-                .transpose()
-        });
-        match next {
-            Ok(entry) => RResult::ROk(entry.into()),
-            Err(error) => RResult::RErr(error),
-        }
+        answer(next.and_then(|entry| entry.map(meta_of).transpose()).map(ROption::from))
     }
 
     fn read(&mut self, mut buffer: RSliceMut<'_, u8>) -> AbiResult<usize> {
-        self.0.read(buffer.as_mut_slice()).map_err(|error| engine_error(&error)).into()
+        answer(self.0.read(buffer.as_mut_slice()).map_err(|error| engine_error(&error)))
     }
 }
 
-fn engine_error(error: &ArtefactError) -> EngineError {
+/// What the engine is told of a stream.
+fn meta_of(entry: StreamEntry) -> Result<Doc, Refused> {
+    let meta = EntryMeta {
+        kind: EntryKind::Stream,
+        root: entry.root,
+        path: entry.path,
+        size_bytes: None,
+        mode: None,
+        uid: None,
+        gid: None,
+        modified_unix: None,
+        pages: PageCheck::None,
+        extra: serde_json::Map::new(),
+    };
+    Doc::encode(&meta)
+        .map_err(|error| Box::new(EngineError::from_error(ErrorCode::INTERNAL, &error)))
+}
+
+fn engine_error(error: &ArtefactError) -> Refused {
     let code = match error {
         ArtefactError::Cancelled => ErrorCode::CANCELLED,
         error if error.is_damage() => ErrorCode::INTEGRITY,
         _ => ErrorCode::SOURCE_IO,
     };
-    EngineError::from_error(code, error)
+    Box::new(EngineError::from_error(code, error))
 }

@@ -1,5 +1,8 @@
 //! The host's services as plugins call them.
-use super::link::Link;
+use super::{
+    link::Link,
+    report::{Refused, answer},
+};
 use crate::supervisor::{
     event::{LogEvent, LogLevel, ProgressEvent},
     host_record::HostRecord,
@@ -56,7 +59,7 @@ impl Services {
     }
 
     /// Makes the run's scratch directory, once.
-    fn make_scratch(&self) -> Result<&Path, EngineError> {
+    fn make_scratch(&self) -> Result<&Path, Refused> {
         let shared = &self.0;
         let mut made = shared.scratch_made.lock().unwrap_or_else(PoisonError::into_inner);
         if !*made {
@@ -68,7 +71,7 @@ impl Services {
                     std::io::ErrorKind::StorageFull => ErrorCode::NO_SPACE,
                     _ => ErrorCode::INTERNAL,
                 };
-                EngineError::new(code, format!("create {}: {error}", path.display()))
+                Box::new(EngineError::new(code, format!("create {}: {error}", path.display())))
             })?;
             *made = true;
         }
@@ -122,10 +125,10 @@ impl HostServices for Services {
         let made = self.make_scratch().and_then(|path| {
             path.to_str().map(RString::from).ok_or_else(|| {
                 let what = format!("{} is not UTF-8", path.display());
-                EngineError::new(ErrorCode::CONFIG, what)
+                Box::new(EngineError::new(ErrorCode::CONFIG, what))
             })
         });
-        made.into()
+        answer(made)
     }
 
     fn secret(&self, name: RStr<'_>) -> AbiResult<ROption<RVec<u8>>> {
@@ -136,15 +139,17 @@ impl HostServices for Services {
     fn journal_record(&self, record: Doc) -> AbiResult<u64> {
         let decoded = record
             .decode::<UndoRecord>()
-            .map_err(|error| EngineError::from_error(ErrorCode::INTERNAL, &error));
+            .map_err(|error| Box::new(EngineError::from_error(ErrorCode::INTERNAL, &error)));
         let owner = self.0.owner.clone();
-        decoded
-            .and_then(|record| self.0.link.journal_record(owner, record).map_err(journal_error))
-            .into()
+        answer(
+            decoded.and_then(|record| {
+                self.0.link.journal_record(owner, record).map_err(journal_error)
+            }),
+        )
     }
 
     fn journal_done(&self, number: u64) -> AbiResult<()> {
-        self.0.link.journal_done(number).map(|_| ()).map_err(journal_error).into()
+        answer(self.0.link.journal_done(number).map(|_| ()).map_err(journal_error))
     }
 
     fn capability(&self, _id: RStr<'_>) -> ROption<RawCapability> {
@@ -152,6 +157,6 @@ impl HostServices for Services {
     }
 }
 
-fn journal_error(message: String) -> EngineError {
-    EngineError::new(ErrorCode::INTERNAL, message)
+fn journal_error(message: String) -> Refused {
+    Box::new(EngineError::new(ErrorCode::INTERNAL, message))
 }

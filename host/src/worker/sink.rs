@@ -1,10 +1,8 @@
 //! The pipeline as engines see it: a sink whose calls block while the pipeline is full.
+use super::report::{Refused, answer};
 use crate::pipeline::{EntryWriter as PipelineWriter, Pipeline, PipelineError};
 use dbbackup_plugin_api::{
-    abi_stable::{
-        sabi_trait::TD_Opaque,
-        std_types::{RResult, RSlice},
-    },
+    abi_stable::{sabi_trait::TD_Opaque, std_types::RSlice},
     chunk::Chunk,
     document::{
         Doc,
@@ -37,7 +35,7 @@ impl ArchiveSink for PipelineSink {
             check_root(&meta)?;
             self.0.open_entry(&meta).map_err(|error| engine_error(&error))
         });
-        opened.map(|writer| EntryWriter_TO::from_value(Writer(writer), TD_Opaque)).into()
+        answer(opened.map(|writer| EntryWriter_TO::from_value(Writer(writer), TD_Opaque)))
     }
 
     fn local_entries(&self, entries: Doc) -> AbiResult<()> {
@@ -45,7 +43,7 @@ impl ArchiveSink for PipelineSink {
             local.entries.iter().try_for_each(|entry| check_root(&entry.meta))?;
             self.0.add_local(&local.entries).map_err(|error| engine_error(&error))
         });
-        added.into()
+        answer(added)
     }
 }
 
@@ -67,28 +65,25 @@ impl EntryWriter for Writer {
 }
 
 /// `.dbbackup` is ours, whichever way an engine spells it.
-fn check_root(meta: &EntryMeta) -> Result<(), EngineError> {
+fn check_root(meta: &EntryMeta) -> Result<(), Refused> {
     let first = meta.root.split('/').find(|part| !part.is_empty() && *part != ".");
     if first == Some(HOST_ROOT) {
         let what = format!("entry {}/{}: the root {HOST_ROOT} is the host's", meta.root, meta.path);
-        return Err(EngineError::new(ErrorCode::INTERNAL, what));
+        return Err(Box::new(EngineError::new(ErrorCode::INTERNAL, what)));
     }
     Ok(())
 }
 
-fn malformed(error: dbbackup_plugin_api::document::DocumentError) -> EngineError {
-    EngineError::from_error(ErrorCode::INTERNAL, &error)
+fn malformed(error: dbbackup_plugin_api::document::DocumentError) -> Refused {
+    Box::new(EngineError::from_error(ErrorCode::INTERNAL, &error))
 }
 
-fn result(answer: Result<(), PipelineError>) -> AbiResult<()> {
-    match answer {
-        Ok(()) => RResult::ROk(()),
-        Err(error) => RResult::RErr(engine_error(&error)),
-    }
+fn result(result: Result<(), PipelineError>) -> AbiResult<()> {
+    answer(result.map_err(|error| engine_error(&error)))
 }
 
 /// A pipeline's error as the engine sees it.
-fn engine_error(error: &PipelineError) -> EngineError {
+fn engine_error(error: &PipelineError) -> Refused {
     let code = match (error, error.io_kind()) {
         (PipelineError::Cancelled, _) => ErrorCode::CANCELLED,
         (_, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) => ErrorCode::NO_SPACE,
@@ -96,5 +91,5 @@ fn engine_error(error: &PipelineError) -> EngineError {
         _ if error.is_source() => ErrorCode::SOURCE_IO,
         _ => ErrorCode::INTERNAL,
     };
-    EngineError::from_error(code, error)
+    Box::new(EngineError::from_error(code, error))
 }
