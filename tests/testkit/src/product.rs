@@ -58,9 +58,7 @@ impl Product {
     }
 
     fn build(output: &OutputDirectory) -> Result<Self> {
-        let mut packages = engine_packages()?;
-        packages.push("dbbackup".to_owned());
-        Self::from_messages(&build_into(output, &packages)?)
+        Self::from_messages(&build_into(output, &["--lib", "--bins"])?)
     }
 
     /// Builds host and engines with full optimisation, in the target directory of the running
@@ -109,15 +107,14 @@ impl Product {
     }
 }
 
-/// Builds packages of the workspace in the target directory and profile of the running test, and
-/// returns their binaries and shared libraries.
+/// Builds the examples of the workspace (the rogue plugins are some) in the target directory and
+/// profile of the running test, and returns their binaries and shared libraries.
 ///
 /// # Errors
 /// The build fails; the message holds the compiler's.
-pub fn build_packages(packages: &[&str]) -> Result<Vec<PathBuf>> {
+pub fn build_examples() -> Result<Vec<PathBuf>> {
     let output = OutputDirectory::of_this_executable()?;
-    let packages: Vec<String> = packages.iter().map(|name| (*name).to_owned()).collect();
-    let artifacts = artifacts(&build_into(&output, &packages)?)?;
+    let artifacts = artifacts(&build_into(&output, &["--examples"])?)?;
     Ok(artifacts.into_iter().map(|artifact| artifact.path).collect())
 }
 
@@ -130,14 +127,13 @@ pub fn workspace_root() -> Result<PathBuf> {
     root.canonicalize().with_context(|| format!("find the workspace {}", root.display()))
 }
 
-/// Builds packages and returns what cargo says about it, one JSON document a line.
-fn build_into(output: &OutputDirectory, packages: &[String]) -> Result<String> {
+/// Builds kinds of targets of the whole workspace, and returns what cargo says about it, one JSON
+/// document a line. Always the whole workspace: a part of it would choose other features of shared
+/// dependencies, and all of them would be built once more.
+fn build_into(output: &OutputDirectory, kinds: &[&str]) -> Result<String> {
     let mut cargo = Command::new(env::cargo());
     cargo.current_dir(workspace_root()?);
-    cargo.args(["build", "--message-format=json-render-diagnostics"]);
-    for package in packages {
-        cargo.args(["--package", package]);
-    }
+    cargo.args(["build", "--workspace", "--message-format=json-render-diagnostics"]).args(kinds);
     cargo.arg("--target-dir").arg(&output.target);
     if output.is_release {
         cargo.arg("--release");
@@ -166,21 +162,6 @@ fn artifacts(messages: &str) -> Result<Vec<Artifact>> {
         }
     }
     Ok(artifacts)
-}
-
-/// The packages below `plugins/`: one engine each.
-fn engine_packages() -> Result<Vec<String>> {
-    let root = workspace_root()?;
-    let mut cargo = Command::new(env::cargo());
-    cargo.current_dir(&root).args(["metadata", "--no-deps", "--format-version", "1"]);
-    let metadata: Metadata = serde_json::from_slice(&run(&mut cargo)?.stdout)?;
-    let engines = root.join("plugins");
-    Ok(metadata
-        .packages
-        .into_iter()
-        .filter(|package| package.manifest_path.starts_with(&engines))
-        .map(|package| package.name)
-        .collect())
 }
 
 /// Stamps of runs that have ended.
@@ -226,15 +207,4 @@ struct ArtifactMessage {
 #[derive(Deserialize)]
 struct ArtifactProfile {
     test: bool,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<MetadataPackage>,
-}
-
-#[derive(Deserialize)]
-struct MetadataPackage {
-    name: String,
-    manifest_path: PathBuf,
 }
