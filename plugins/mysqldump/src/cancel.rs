@@ -1,0 +1,82 @@
+//! Ends sessions from another thread when the run is cancelled, and says meanwhile that we live.
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{RecvTimeoutError, Sender, channel},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use dbbackup_sdk::{Host, server::Session, wire::Canceller};
+
+/// How often the host is asked. A cancelled run has to end within two seconds.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+/// Every so many questions the host is told that we live, although a statement takes its time: each
+/// wait for the server ends with the session's stall budget.
+const HEARTBEAT_EVERY: u32 = 25;
+
+/// Watches for cancellation until it is dropped.
+#[derive(Debug)]
+pub(crate) struct CancelWatch {
+    sessions: Arc<Mutex<Watched>>,
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Watched {
+    cancellers: Vec<Canceller>,
+    cancelled: bool,
+}
+
+impl CancelWatch {
+    /// Starts to watch.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub(crate) fn start(host: &Host) -> io::Result<Self> {
+        let sessions = Arc::new(Mutex::new(Watched::default()));
+        let (stop, stopped) = channel();
+        let (host, watched) = (host.clone(), Arc::clone(&sessions));
+        let thread = thread::Builder::new().name("cancel-watch".to_owned()).spawn(move || {
+            let mut asked = 0_u32;
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(ASK_EVERY) {
+                asked = asked.wrapping_add(1);
+                if asked.is_multiple_of(HEARTBEAT_EVERY) {
+                    host.heartbeat();
+                }
+                if host.is_cancelled() {
+                    let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+                    watched.cancelled = true;
+                    watched.cancellers.iter().for_each(Canceller::cancel);
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { sessions, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Ends this session too when the run is cancelled, at once if it is already.
+    pub(crate) fn add(&self, session: &Session) {
+        let mut watched = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let canceller = session.canceller();
+        if watched.cancelled {
+            canceller.cancel();
+        }
+        watched.cancellers.push(canceller);
+    }
+}
+
+impl Drop for CancelWatch {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that watches for cancellation panicked");
+        }
+    }
+}
