@@ -16,7 +16,7 @@ pub(crate) enum EngineError {
     Options(#[from] OptionsError),
     /// A session failed.
     #[error(transparent)]
-    Session(#[from] SessionError),
+    Session(Box<SessionError>),
     /// The host refused something: the run failed elsewhere, or was cancelled.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -73,7 +73,7 @@ pub(crate) enum EngineError {
         /// `schema.table`.
         table: String,
         /// The server's refusal, where that was how it showed.
-        source: Option<SessionError>,
+        source: Option<Box<SessionError>>,
     },
     /// Reading a table failed.
     #[error("read table {table}")]
@@ -81,7 +81,7 @@ pub(crate) enum EngineError {
         /// `schema.table`.
         table: String,
         /// Why.
-        source: SessionError,
+        source: Box<SessionError>,
     },
     /// The rest is about restores.
     #[error(transparent)]
@@ -118,16 +118,6 @@ pub(crate) enum RestoreError {
         /// Bytes allowed.
         have: u64,
     },
-    /// The target cannot take this dump.
-    #[error("{from} cannot be restored into {to}: {why}")]
-    Incompatible {
-        /// The source.
-        from: String,
-        /// The target.
-        to: String,
-        /// Why.
-        why: &'static str,
-    },
     /// An entry is no sequence of statements.
     #[error("{entry}")]
     Split {
@@ -148,7 +138,7 @@ pub(crate) enum RestoreError {
         /// Its beginning, values shortened.
         excerpt: String,
         /// The server's answer.
-        source: WireError,
+        source: Box<WireError>,
     },
     /// Rows were changed by the server while they were inserted.
     #[error("{entry} line {line} (byte {offset}): the server changed values: {warning}")]
@@ -182,6 +172,7 @@ impl EngineError {
         /// Table definition changed; no such table or column; wrong table type; tablespace dropped.
         const DDL: [u16; 6] = [1412, 1146, 1054, 1051, 1814, 1812];
         let table = table.to_owned();
+        let source = Box::new(source);
         match source.server_code() {
             Some(code) if DDL.contains(&code) => Self::TableChanged { table, source: Some(source) },
             _ => Self::ReadTable { table, source },
@@ -191,6 +182,12 @@ impl EngineError {
     /// The same for a failure of the connection beneath.
     pub(crate) fn reading_rows(table: &str, source: WireError) -> Self {
         Self::reading(table, SessionError::Wire(source))
+    }
+}
+
+impl From<SessionError> for EngineError {
+    fn from(error: SessionError) -> Self {
+        Self::Session(Box::new(error))
     }
 }
 
@@ -228,7 +225,9 @@ impl Classify for EngineError {
             Self::Unstable { .. } | Self::TableChanged { .. } => {
                 "run it again when no DDL is running, or let DDL wait with block_ddl: on"
             }
-            Self::Session(error) | Self::ReadTable { source: error, .. } => return error.hint().map(str::to_owned),
+            Self::Session(error) | Self::ReadTable { source: error, .. } => {
+                return error.hint().map(str::to_owned);
+            }
             Self::Host(error) => return error.hint(),
             Self::Restore(error) => return error.hint(),
             Self::Options(_) | Self::Thread(_) | Self::NoSchema { .. } => return None,
@@ -254,9 +253,7 @@ impl RestoreError {
         match self {
             Self::NoServer | Self::NothingSelected { .. } => ErrorCode::CONFIG,
             Self::Exists { .. } | Self::ExistsLate { .. } => ErrorCode::SAFETY,
-            Self::PacketTooSmall { .. } | Self::Incompatible { .. } | Self::NoGtid { .. } => {
-                ErrorCode::PRECONDITION
-            }
+            Self::PacketTooSmall { .. } | Self::NoGtid { .. } => ErrorCode::PRECONDITION,
             Self::Split { .. } | Self::Changed { .. } => ErrorCode::INTEGRITY,
             Self::Statement { source, .. } => source.code(),
         }
@@ -269,7 +266,16 @@ impl RestoreError {
                 "restore under another name with --map OLD=NEW, or replace what is there with --force"
             }
             Self::PacketTooSmall { needed, .. } => {
-                return Some(format!("SET GLOBAL max_allowed_packet = {};", needed.next_multiple_of(1024)));
+                return Some(format!(
+                    "SET GLOBAL max_allowed_packet = {};",
+                    needed.next_multiple_of(1024)
+                ));
+            }
+            Self::Statement { source, .. } if is_code(source, UNSAFE_FUNCTION) => {
+                "SET GLOBAL log_bin_trust_function_creators = ON; or restore with the option binlog: false"
+            }
+            Self::Statement { source, .. } if is_code(source, NO_DATABASE) => {
+                "the dump names no schema: choose one with --map =NAME"
             }
             Self::Statement { source, .. } => return source.hint().map(str::to_owned),
             Self::Changed { .. } => "the target has other limits or character sets than the source",
@@ -277,6 +283,15 @@ impl RestoreError {
         };
         Some(hint.to_owned())
     }
+}
+
+/// A function without `DETERMINISTIC` and the like, on a server with a binlog.
+const UNSAFE_FUNCTION: u16 = 1418;
+/// No schema was chosen.
+const NO_DATABASE: u16 = 1046;
+
+fn is_code(error: &WireError, code: u16) -> bool {
+    error.server().is_some_and(|server| server.code == code)
 }
 
 /// `3 tables`; a phrase such as `schema is` is taken as it is for one, and bent for more.

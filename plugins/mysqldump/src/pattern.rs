@@ -35,11 +35,6 @@ impl Pattern {
         self.matches_schema(schema)
             && self.object.as_ref().is_none_or(|pattern| matches(pattern, object))
     }
-
-    /// The schema's name, if the pattern names exactly one.
-    pub(crate) fn exact_schema(&self) -> Option<&str> {
-        (!self.schema.contains(['*', '?'])).then_some(&self.schema)
-    }
 }
 
 impl std::fmt::Display for Pattern {
@@ -53,7 +48,8 @@ impl std::fmt::Display for Pattern {
 
 /// Whether `text` fits a pattern with `*` for any characters and `?` for one.
 fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     let (mut at, mut in_text) = (0, 0);
     // Where the last `*` was, and how far the text had come then: the place to go back to.
     let mut star: Option<(usize, usize)> = None;

@@ -128,7 +128,12 @@ impl ColumnReader {
         if generated {
             return Ok(());
         }
-        columns.written.push(self.column(meta, name, &data_type, record.get("CHARACTER_SET_NAME"))?);
+        columns.written.push(self.column(
+            meta,
+            name,
+            &data_type,
+            record.get("CHARACTER_SET_NAME"),
+        )?);
         Ok(())
     }
 

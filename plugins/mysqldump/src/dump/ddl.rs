@@ -39,7 +39,9 @@ pub(super) fn block<'s>(
         BlockDdl::Auto => match session.lock_instance_for_backup(budget) {
             Ok(lock) => Ok(Some(lock)),
             Err(SessionError::LockBudgetExceeded { .. }) => {
-                tracing::info!("DDL is running: the dump does not wait for it, and notices changes");
+                tracing::info!(
+                    "DDL is running: the dump does not wait for it, and notices changes"
+                );
                 Ok(None)
             }
             Err(error) => Err(error.into()),

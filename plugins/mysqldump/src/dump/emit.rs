@@ -37,8 +37,7 @@ impl<'a> Emitter<'a> {
         meta: &'a mut Session,
         catalogue: &'a Catalogue,
     ) -> Self {
-        let header =
-            text::header(meta.version(), &snapshot.coordinates, &snapshot.consistent_at);
+        let header = text::header(meta.version(), &snapshot.coordinates, &snapshot.consistent_at);
         let tables = TableReader {
             reader: &mut snapshot.reader,
             meta,
@@ -181,7 +180,8 @@ impl<'a> Emitter<'a> {
             return Ok(());
         }
         let path = format!("{directory}/{}.sql", path_component(&schema.name));
-        let begin = if directory == "10-schemas" { String::new() } else { text::use_schema(&schema.name) };
+        let begin =
+            if directory == "10-schemas" { String::new() } else { text::use_schema(&schema.name) };
         self.entry(&path, [begin.into_bytes(), content].concat())
     }
 

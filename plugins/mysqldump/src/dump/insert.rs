@@ -35,7 +35,8 @@ impl<'o> InsertWriter<'o> {
         columns: &[Column],
         limit_bytes: u64,
     ) -> Self {
-        let names: Vec<String> = columns.iter().map(|column| quote::identifier(&column.name)).collect();
+        let names: Vec<String> =
+            columns.iter().map(|column| quote::identifier(&column.name)).collect();
         let head =
             format!("INSERT INTO {} ({}) VALUES\n", quote::identifier(table), names.join(","));
         let literals = columns.iter().map(|column| column.literal.clone()).collect();
@@ -125,10 +126,13 @@ fn put_introducer(to: &mut Vec<u8>, character_set: &str) {
     to.extend_from_slice(b" 0x");
 }
 
+/// Formats a piece of a value.
+type PutPiece = fn(&mut Vec<u8>, &[u8]);
+
 /// Writes a long value piece by piece.
 #[cold]
 fn put_long_value(output: &mut Output, literal: &Literal, bytes: &[u8]) -> Result<(), EngineError> {
-    let (head, put, tail): (&str, fn(&mut Vec<u8>, &[u8]), &str) = match literal {
+    let (head, put, tail): (&str, PutPiece, &str) = match literal {
         Literal::Text => ("'", put_escaped, "'"),
         Literal::Bytes if bytes.len() > LONGEST_HEX_BYTES => ("_binary'", put_escaped, "'"),
         Literal::Bytes => ("0x", put_hex, ""),

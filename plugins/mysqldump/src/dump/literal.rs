@@ -8,6 +8,7 @@ const STEP: usize = 32;
 
 /// What stands behind the backslash for a byte that must not stand in a quoted string as it is;
 /// 0 for all others. NUL, line ends and Ctrl-Z are escaped because clients in text mode change them.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
 const ESCAPE: [u8; 256] = {
     let mut table = [0; 256];
     table[0] = b'0';
@@ -47,9 +48,8 @@ pub(crate) fn put_escaped(to: &mut Vec<u8>, bytes: &[u8]) {
 /// be sent the slow way too, which keeps the test at three comparisons.
 #[inline]
 fn has_special(step: &[u8; STEP]) -> bool {
-    step.iter().fold(false, |found, &byte| {
-        found | (byte < 0x20) | (byte == b'\'') | (byte == b'\\')
-    })
+    step.iter()
+        .fold(false, |found, &byte| found | (byte < 0x20) | (byte == b'\'') | (byte == b'\\'))
 }
 
 #[inline]
@@ -72,6 +72,7 @@ fn escape_of(byte: u8) -> u8 {
 }
 
 /// Two hexadecimal digits for each byte value.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
 const HEX: [[u8; 2]; 256] = {
     let digits = b"0123456789ABCDEF";
     let mut table = [[0; 2]; 256];

@@ -1,7 +1,10 @@
 //! The sessions of a dump: settings under which every value and definition comes out unchanged.
 
 use dbbackup_sdk::{
-    BackupRun, document::connection::PASSWORD_SECRET, server::Session, wire::{ConnectOptions, Secret},
+    BackupRun,
+    document::connection::PASSWORD_SECRET,
+    server::Session,
+    wire::{ConnectOptions, Secret},
 };
 
 use crate::{cancel::CancelWatch, error::EngineError};

@@ -188,11 +188,15 @@ impl TableReader<'_> {
     ) -> Result<(), EngineError> {
         let quoted = quote::qualified(schema, &table.name);
         let reading = |source| EngineError::reading(&format!("{schema}.{}", table.name), source);
-        let answer =
-            self.reader.query(format!("SELECT COUNT(*) AS rows_there FROM {quoted}")).map_err(reading)?;
-        let count = answer.only().and_then(|record| record.number("rows_there")).map_err(reading)?;
+        let answer = self
+            .reader
+            .query(format!("SELECT COUNT(*) AS rows_there FROM {quoted}"))
+            .map_err(reading)?;
+        let count =
+            answer.only().and_then(|record| record.number("rows_there")).map_err(reading)?;
         for _ in 0..count {
-            output.put(format!("INSERT INTO {} () VALUES ();\n", quote::identifier(&table.name)))?;
+            output
+                .put(format!("INSERT INTO {} () VALUES ();\n", quote::identifier(&table.name)))?;
         }
         self.progress.rows += count;
         Ok(())

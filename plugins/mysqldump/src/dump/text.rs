@@ -108,9 +108,7 @@ pub(crate) fn sequence(name: &str, definition: &[u8], state: &str) -> Vec<u8> {
 /// Makes a table.
 pub(crate) fn table_structure(name: &str, definition: &[u8]) -> Vec<u8> {
     let mut to = title("Table structure for table", name).into_bytes();
-    to.extend_from_slice(
-        format!("DROP TABLE IF EXISTS {};\n", quote::identifier(name)).as_bytes(),
-    );
+    to.extend_from_slice(format!("DROP TABLE IF EXISTS {};\n", quote::identifier(name)).as_bytes());
     to.extend_from_slice(definition);
     to.extend_from_slice(b";\n");
     to
@@ -167,9 +165,7 @@ pub(crate) fn placeholder(name: &str, columns: &[String]) -> String {
 /// Makes a view in place of its placeholder.
 pub(crate) fn view(name: &str, definition: &[u8], context: &Context) -> Vec<u8> {
     let mut to = title("Final view structure for view", name).into_bytes();
-    to.extend_from_slice(
-        format!("DROP VIEW IF EXISTS {};\n", quote::identifier(name)).as_bytes(),
-    );
+    to.extend_from_slice(format!("DROP VIEW IF EXISTS {};\n", quote::identifier(name)).as_bytes());
     within(&mut to, context, |to| {
         to.extend_from_slice(definition);
         to.extend_from_slice(b";\n");

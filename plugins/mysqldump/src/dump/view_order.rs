@@ -39,7 +39,9 @@ impl Walk<'_> {
             } else if self.seen.insert(at) {
                 stack.push((at, true));
                 let named = self.named_in(at);
-                stack.extend(named.into_iter().filter(|other| *other != at).map(|other| (other, false)));
+                stack.extend(
+                    named.into_iter().filter(|other| *other != at).map(|other| (other, false)),
+                );
             }
         }
     }
@@ -47,7 +49,8 @@ impl Walk<'_> {
     /// Views whose names stand in backticks in a definition. A column of the same name adds an edge
     /// that does no harm.
     fn named_in(&self, at: usize) -> Vec<usize> {
-        let definition = self.all.get(at).map(|(_, view)| view.definition.as_slice()).unwrap_or_default();
+        let definition =
+            self.all.get(at).map(|(_, view)| view.definition.as_slice()).unwrap_or_default();
         let parts = definition.split(|byte| *byte == b'`').skip(1).step_by(2);
         let names = parts.filter_map(|part| std::str::from_utf8(part).ok());
         names.filter_map(|name| self.by_name.get(name)).flatten().copied().collect()

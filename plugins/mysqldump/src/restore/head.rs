@@ -276,8 +276,18 @@ fn is_word_byte(byte: u8) -> bool {
 
 fn is_kind(word: &[u8]) -> bool {
     const KINDS: [&str; 12] = [
-        "DATABASE", "SCHEMA", "TABLE", "SEQUENCE", "VIEW", "TRIGGER", "PROCEDURE", "FUNCTION",
-        "EVENT", "PACKAGE", "LIBRARY", "TEMPORARY",
+        "DATABASE",
+        "SCHEMA",
+        "TABLE",
+        "SEQUENCE",
+        "VIEW",
+        "TRIGGER",
+        "PROCEDURE",
+        "FUNCTION",
+        "EVENT",
+        "PACKAGE",
+        "LIBRARY",
+        "TEMPORARY",
     ];
     KINDS.iter().any(|kind| word.eq_ignore_ascii_case(kind.as_bytes()))
 }

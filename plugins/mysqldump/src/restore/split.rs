@@ -4,7 +4,10 @@
 //! A statement is handed out whole, or in parts once it is longer than [`PART_BYTES`], so that a
 //! row of any size passes through a bounded buffer.
 
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    ops::Range,
+};
 
 use memchr::{memchr, memchr_iter, memchr2, memmem};
 
@@ -91,6 +94,8 @@ pub(crate) struct Splitter {
     parts_of: Option<Place>,
     at_end: bool,
     part_bytes: usize,
+    /// What was handed out last; it stays in the buffer until more is read.
+    handed: Range<usize>,
 }
 
 impl Splitter {
@@ -109,7 +114,13 @@ impl Splitter {
             parts_of: None,
             at_end: false,
             part_bytes: PART_BYTES,
+            handed: 0..0,
         }
+    }
+
+    /// The bytes of the piece that was handed out last, once more.
+    pub(crate) fn last_part(&self) -> &[u8] {
+        self.buffer.get(self.handed.clone()).unwrap_or_default()
     }
 
     /// Says whether `\` escapes in strings, which a session's SQL mode decides.
@@ -170,8 +181,8 @@ impl Splitter {
         let first = self.parts_of.is_none();
         self.parts_of = if last { None } else { Some(place) };
         self.consume(next);
-        let bytes = self.buffer.get(from..to).unwrap_or_default();
-        Piece { bytes, place, first, last }
+        self.handed = from..to;
+        Piece { bytes: self.last_part(), place, first, last }
     }
 
     /// Moves `start` to `next`, counting lines.
@@ -352,7 +363,8 @@ impl Splitter {
     /// Scans plain SQL up to something that changes the state.
     fn scan_plain(&self, rest: &[u8]) -> Plain {
         // What may be the first half of something waits for more input.
-        let settled = if self.at_end { rest.len() } else { rest.len().saturating_sub(MAX_DELIMITER_BYTES) };
+        let settled =
+            if self.at_end { rest.len() } else { rest.len().saturating_sub(MAX_DELIMITER_BYTES) };
         let delimiter = self.delimiter.first().copied().unwrap_or(b';');
         let mut at = 0;
         while at < settled {

@@ -43,9 +43,8 @@ impl Catalogue {
     pub(crate) fn non_transactional(&self) -> Vec<String> {
         let of_schema = |schema: &Schema| {
             let tables = schema.tables.iter().filter(|table| table.kind == TableKind::Unprotected);
-            let named = tables.map(|table| {
-                format!("{}.{} ({})", schema.name, table.name, table.storage_engine)
-            });
+            let named = tables
+                .map(|table| format!("{}.{} ({})", schema.name, table.name, table.storage_engine));
             named.collect::<Vec<_>>()
         };
         self.schemas.iter().flat_map(of_schema).collect()

@@ -174,4 +174,3 @@ pub(crate) struct Event {
     /// The program.
     pub(crate) program: Program,
 }
-

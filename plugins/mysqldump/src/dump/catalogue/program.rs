@@ -36,14 +36,16 @@ impl Reader<'_> {
         };
         let columns = match self.meta.query(format!("SHOW FIELDS FROM {quoted}")) {
             Ok(fields) => {
-                let columns = fields.records().map(|record| record.text("Field").map(str::to_owned));
+                let columns =
+                    fields.records().map(|record| record.text("Field").map(str::to_owned));
                 columns.collect::<Result<_, _>>()?
             }
             Err(error) if matches!(error.server_code(), Some(VIEW_INVALID | NO_SUCH_USER)) => {
                 if let Some(why) = self.why_invalid(&definition) {
                     tracing::warn!(view = %format!("{schema}.{name}"), why, "the view is invalid");
                     let what = format!("{schema}.{name}");
-                    self.excluded.push(ExcludedRecord { what, why: format!("invalid view: {why}") });
+                    self.excluded
+                        .push(ExcludedRecord { what, why: format!("invalid view: {why}") });
                     return Ok(None);
                 }
                 self.view_columns(schema, name)?
@@ -150,7 +152,8 @@ impl Reader<'_> {
         let answer = self.meta.query(&statement)?;
         let record = answer.only()?;
         let text_column = answer.columns().iter().find(|column| {
-            *column == "SQL Original Statement" || column.to_ascii_uppercase().starts_with("CREATE ")
+            *column == "SQL Original Statement"
+                || column.to_ascii_uppercase().starts_with("CREATE ")
         });
         // NULL where the account may see that the routine is there, and not what is in it.
         let definition = text_column.and_then(|column| record.bytes(column));

@@ -95,7 +95,9 @@ impl Reader<'_> {
                     }
                 }
                 "SEQUENCE" => schema.sequences.push(self.sequence(name)?),
-                other => self.exclude(schema, name, &format!("{} is not dumped", other.to_lowercase())),
+                other => {
+                    self.exclude(schema, name, &format!("{} is not dumped", other.to_lowercase()))
+                }
             }
         }
         Ok(())
@@ -114,7 +116,8 @@ impl Reader<'_> {
     ) -> Result<Table, EngineError> {
         let name = record.text("TABLE_NAME")?;
         let storage_engine = record.get("ENGINE").unwrap_or("unknown").to_owned();
-        let rowless = ROWLESS.iter().find(|(engine, _)| engine.eq_ignore_ascii_case(&storage_engine));
+        let rowless =
+            ROWLESS.iter().find(|(engine, _)| engine.eq_ignore_ascii_case(&storage_engine));
         if let Some((_, Some(why))) = rowless {
             self.exclude(schema, &format!("{name} (rows)"), why);
         }
@@ -153,7 +156,12 @@ impl Reader<'_> {
     }
 
     /// The text that `SHOW CREATE` gives in one of its columns.
-    fn definition(&mut self, kind: &str, quoted: &str, column: usize) -> Result<Vec<u8>, EngineError> {
+    fn definition(
+        &mut self,
+        kind: &str,
+        quoted: &str,
+        column: usize,
+    ) -> Result<Vec<u8>, EngineError> {
         Ok(definition(self.meta, kind, quoted, column)?)
     }
 }

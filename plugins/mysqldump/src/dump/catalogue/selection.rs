@@ -32,8 +32,10 @@ impl Selection {
         all: Vec<String>,
         excluded: &mut Vec<ExcludedRecord>,
     ) -> Result<Vec<String>, EngineError> {
-        if let Some(pattern) =
-            self.databases.iter().find(|pattern| !all.iter().any(|name| pattern.matches_schema(name)))
+        if let Some(pattern) = self
+            .databases
+            .iter()
+            .find(|pattern| !all.iter().any(|name| pattern.matches_schema(name)))
         {
             return Err(EngineError::NoSchema { pattern: pattern.to_string() });
         }
@@ -50,7 +52,8 @@ impl Selection {
     /// Why a schema is left out, if it is.
     fn refusal(&self, schema: &str) -> Option<&'static str> {
         let is_system = SYSTEM_SCHEMAS.iter().any(|name| name.eq_ignore_ascii_case(schema));
-        let whole = |pattern: &&Pattern| pattern.is_whole_schema() && pattern.matches_schema(schema);
+        let whole =
+            |pattern: &&Pattern| pattern.is_whole_schema() && pattern.matches_schema(schema);
         if is_system {
             Some("system schema: the server makes it itself; accounts and grants are in `mysql`")
         } else if schema.starts_with(FOREIGN_DIRECTORY) {

@@ -22,7 +22,10 @@ fn head(sql: &str) -> String {
 fn heads_of_stock_dumps_are_understood() {
     for (sql, expected) in [
         ("USE `a``b`", "use a`b"),
-        ("CREATE DATABASE /*!32312 IF NOT EXISTS*/ `shop` /*!40100 DEFAULT…*/", "Create schema shop"),
+        (
+            "CREATE DATABASE /*!32312 IF NOT EXISTS*/ `shop` /*!40100 DEFAULT…*/",
+            "Create schema shop",
+        ),
         ("CREATE DATABASE IF NOT EXISTS shop", "Create schema shop"),
         ("DROP TABLE IF EXISTS `orders`", "Drop Table orders"),
         ("CREATE TABLE `shop`.`orders` (\n `id` int", "Create Table shop.orders"),
@@ -32,12 +35,20 @@ fn heads_of_stock_dumps_are_understood() {
         ("UNLOCK TABLES", "unlock"),
         ("/*!40000 ALTER TABLE `orders` DISABLE KEYS */", "Alter Table orders"),
         ("/*!50001 DROP VIEW IF EXISTS `v`*/", "Drop View v"),
-        ("/*!50001 CREATE ALGORITHM=UNDEFINED */\n/*!50013 DEFINER=`a`@`%` SQL SECURITY DEFINER */\n\
-          /*!50001 VIEW `v` AS select 1 */", "Create View v"),
+        (
+            "/*!50001 CREATE ALGORITHM=UNDEFINED */\n/*!50013 DEFINER=`a`@`%` SQL SECURITY DEFINER */\n\
+          /*!50001 VIEW `v` AS select 1 */",
+            "Create View v",
+        ),
         ("CREATE DEFINER=`a`@`%` PROCEDURE `p`()\nBEGIN", "Create Program p"),
-        ("/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`b`*/ /*!50003 TRIGGER `tr` BEFORE INSERT ON `orders` FOR EACH",
-         "Create Trigger orders"),
-        ("/*!50106 CREATE*/ /*!50117 DEFINER=`a`@`b`*/ /*!50106 EVENT `e` ON SCHEDULE", "Create Program e"),
+        (
+            "/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`b`*/ /*!50003 TRIGGER `tr` BEFORE INSERT ON `orders` FOR EACH",
+            "Create Trigger orders",
+        ),
+        (
+            "/*!50106 CREATE*/ /*!50117 DEFINER=`a`@`b`*/ /*!50106 EVENT `e` ON SCHEDULE",
+            "Create Program e",
+        ),
         ("CREATE DEFINER=`a`@`b` PACKAGE BODY `pk` AS", "Create Program pk"),
         ("DO SETVAL(`seq`, 5, 0)", "Write Table seq"),
         ("SELECT SETVAL(`seq`, 5, 0)", "Write Table seq"),

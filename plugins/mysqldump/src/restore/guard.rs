@@ -1,0 +1,50 @@
+//! Keeps a restore from overwriting what was there before it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dbbackup_sdk::server::{Session, SessionError};
+
+use super::target::objects_in;
+
+/// Knows what each schema held when the restore first came to it.
+#[derive(Debug)]
+pub(super) struct Guard {
+    force: bool,
+    session: Session,
+    before: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Guard {
+    /// With `force`, nothing is guarded.
+    pub(super) fn new(force: bool, session: Session) -> Self {
+        Self { force, session, before: BTreeMap::new() }
+    }
+
+    /// Whether a schema may be filled: it was empty, or not there.
+    ///
+    /// # Errors
+    /// The server cannot be asked.
+    pub(super) fn allows_schema(&mut self, schema: &str) -> Result<bool, SessionError> {
+        Ok(self.force || self.before(schema)?.is_empty())
+    }
+
+    /// Whether an object may be made or written: it was not there.
+    ///
+    /// # Errors
+    /// The server cannot be asked.
+    pub(super) fn allows_object(
+        &mut self,
+        schema: &str,
+        object: &str,
+    ) -> Result<bool, SessionError> {
+        Ok(self.force || !self.before(schema)?.contains(object))
+    }
+
+    fn before(&mut self, schema: &str) -> Result<&BTreeSet<String>, SessionError> {
+        if !self.before.contains_key(schema) {
+            let objects = objects_in(&mut self.session, schema)?;
+            self.before.insert(schema.to_owned(), objects);
+        }
+        Ok(self.before.entry(schema.to_owned()).or_default())
+    }
+}
