@@ -7,4 +7,4 @@
     reason = "a test may panic and print"
 )]
 mod tidy;
-mod vendor;
+mod wire_client;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dbbackup_plugin_api::{error::ErrorCode, position::PositionError};
 
-use crate::wire::WireError;
+use crate::{failure::Classify, wire::WireError};
 
 /// Failures of a [`Session`](crate::server::Session).
 #[derive(Debug, thiserror::Error)]
@@ -91,29 +91,34 @@ impl SessionError {
     pub fn server_code(&self) -> Option<u16> {
         self.wire()?.server().map(|error| error.code)
     }
+}
 
-    /// The code that crosses the plugin boundary.
-    #[must_use]
-    pub fn code(&self) -> ErrorCode {
+impl Classify for SessionError {
+    fn code(&self) -> ErrorCode {
         match self {
             Self::LockBudgetExceeded { .. } => ErrorCode::LOCK_BUDGET,
             Self::Answer { .. } | Self::TooManyRows { .. } | Self::Position(_) => {
                 ErrorCode::SOURCE_IO
             }
             Self::Wire(_) | Self::Statement { .. } | Self::Watchdog { .. } => {
-                self.wire().map_or(ErrorCode::SOURCE_IO, WireError::code)
+                self.wire().map_or(ErrorCode::SOURCE_IO, Classify::code)
             }
         }
     }
 
-    /// What the operator can do about it, where that is known.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
+    fn hint(&self) -> Option<String> {
         match self {
-            Self::LockBudgetExceeded { phase: LockPhase::Waiting, .. } => {
-                Some("a long statement was in the way; try again, or allow a longer wait")
-            }
-            _ => self.wire().and_then(WireError::hint),
+            Self::LockBudgetExceeded { phase: LockPhase::Waiting, .. } => Some(String::from(
+                "a long statement was in the way; try again, or allow a longer wait",
+            )),
+            _ => self.wire().and_then(Classify::hint),
+        }
+    }
+
+    fn is_retryable(&self) -> bool {
+        match self {
+            Self::LockBudgetExceeded { .. } => true,
+            _ => self.wire().is_some_and(Classify::is_retryable),
         }
     }
 }

@@ -55,20 +55,36 @@ struct LockKind {
     take: &'static str,
     release: &'static str,
     blocks_commits: bool,
+    half_taken: HalfTaken,
+}
+
+/// Whether a statement that failed may have left a part of its lock behind.
+#[derive(Debug, Clone, Copy)]
+enum HalfTaken {
+    /// MySQL's `FLUSH TABLES WITH READ LOCK` keeps the global read lock when it is killed while it
+    /// waits for tables: every commit would go on waiting behind a statement that is over.
+    Possible,
+    Impossible,
 }
 
 const READ_LOCK: LockKind = LockKind {
     take: "FLUSH TABLES WITH READ LOCK",
     release: "UNLOCK TABLES",
     blocks_commits: true,
+    half_taken: HalfTaken::Possible,
 };
 const INSTANCE: LockKind = LockKind {
     take: "LOCK INSTANCE FOR BACKUP",
     release: "UNLOCK INSTANCE",
     blocks_commits: false,
+    half_taken: HalfTaken::Impossible,
 };
-const STAGES: LockKind =
-    LockKind { take: "BACKUP STAGE START", release: "BACKUP STAGE END", blocks_commits: false };
+const STAGES: LockKind = LockKind {
+    take: "BACKUP STAGE START",
+    release: "BACKUP STAGE END",
+    blocks_commits: false,
+    half_taken: HalfTaken::Impossible,
+};
 
 /// The stages of MariaDB's backup lock after its start, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,7 +175,7 @@ impl<'s> ServerLock<'s> {
         };
         let mut lock = Self { session, watchdog: Some(watchdog), kind, budget, report, granted };
         if let Err(error) = taken {
-            return Err(lock.not_granted(error));
+            return Err(lock.not_granted(error, kind.half_taken));
         }
         if lock.watchdog.as_ref().is_some_and(|watchdog| watchdog.granted(budget.hold)) {
             return Ok(lock);
@@ -192,7 +208,7 @@ impl<'s> ServerLock<'s> {
         }
         let asked = Instant::now();
         if let Err(error) = self.session.execute(stage.statement()) {
-            return Err(self.not_granted(error));
+            return Err(self.not_granted(error, HalfTaken::Possible));
         }
         self.report.waited += asked.elapsed();
         self.report.blocks_commits |= stage == BackupStage::BlockCommit;
@@ -224,21 +240,33 @@ impl<'s> ServerLock<'s> {
 
     /// The statement ended without the lock: by our own kill, by a refusal, or because the session
     /// is lost, in which case the server is told to end it.
-    fn not_granted(&mut self, error: SessionError) -> SessionError {
+    fn not_granted(&mut self, error: SessionError, half_taken: HalfTaken) -> SessionError {
         let Some(watchdog) = self.watchdog.take() else {
             return error;
         };
         let refused = error.wire().is_some_and(|error| error.server().is_some());
-        if let Some(phase) = watchdog.exceeded() {
-            drop(watchdog);
-            return self.exceeded(phase);
-        }
-        if refused {
+        let given_back = refused
+            && match half_taken {
+                HalfTaken::Impossible => true,
+                HalfTaken::Possible => self.release_after_kill().is_ok(),
+            };
+        let exceeded = watchdog.exceeded();
+        if given_back {
             drop(watchdog);
         } else {
             watchdog.abandon();
         }
-        error
+        exceeded.map_or(error, |phase| self.exceeded(phase))
+    }
+
+    /// The kill of the statement before may still be on its way, and end this one instead.
+    fn release_after_kill(&mut self) -> Result<(), SessionError> {
+        /// `ER_QUERY_INTERRUPTED`.
+        const INTERRUPTED: u16 = 1317;
+        match self.release() {
+            Err(error) if error.server_code() == Some(INTERRUPTED) => self.release(),
+            released => released,
+        }
     }
 
     fn exceeded(&self, phase: LockPhase) -> SessionError {
@@ -255,7 +283,7 @@ impl Drop for ServerLock<'_> {
         let Some(watchdog) = self.watchdog.take() else {
             return;
         };
-        if let Err(error) = self.release() {
+        if let Err(error) = self.release_after_kill() {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             tracing::warn!(%error, cause, "give a lock back; its session is ended instead");
             watchdog.abandon();

@@ -50,8 +50,18 @@ pub(crate) struct Login<'a> {
     plugin: Plugin,
     challenge: Vec<u8>,
     password: &'a Secret,
-    /// Whether nobody on the way can read what is sent.
-    private: bool,
+    way: Way,
+}
+
+/// Who can read what is sent on the way to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Nobody, thanks to TLS.
+    Encrypted,
+    /// Nobody, since it does not leave the machine.
+    Local,
+    /// Everybody in between.
+    Open,
 }
 
 type Answer = Zeroizing<Vec<u8>>;
@@ -59,11 +69,11 @@ type Answer = Zeroizing<Vec<u8>>;
 impl<'a> Login<'a> {
     /// Begins with the plugin that the greeting names. An unknown one is answered as the oldest
     /// plugin would: the server then switches to what the account really uses.
-    pub(crate) fn new(name: &str, challenge: &[u8], password: &'a Secret, private: bool) -> Self {
+    pub(crate) fn new(name: &str, challenge: &[u8], password: &'a Secret, way: Way) -> Self {
         // A server that wants clear passwords by default has to ask for them in a switch.
         let known = Plugin::from_name(name).filter(|plugin| *plugin != Plugin::Clear);
         let plugin = known.unwrap_or(Plugin::Native);
-        Self { plugin, challenge: challenge.to_vec(), password, private }
+        Self { plugin, challenge: challenge.to_vec(), password, way }
     }
 
     pub(crate) fn plugin(&self) -> Plugin {
@@ -89,9 +99,10 @@ impl<'a> Login<'a> {
                 Some(create_response_for_ed25519(password, &self.challenge).to_vec())
             }
             Plugin::Sha256 if password.is_empty() => Some(vec![0]),
-            Plugin::Sha256 if self.private => return Ok(self.clear_password()),
+            // This plugin, the older one, counts a local socket as open.
+            Plugin::Sha256 if self.way == Way::Encrypted => return Ok(self.clear_password()),
             Plugin::Sha256 => Some(vec![self.plugin.key_request()]),
-            Plugin::Clear if self.private => return Ok(self.clear_password()),
+            Plugin::Clear if self.way != Way::Open => return Ok(self.clear_password()),
             Plugin::Clear => {
                 return Err(WireError::ClearPassword { plugin: self.plugin.name().to_owned() });
             }
@@ -104,7 +115,7 @@ impl<'a> Login<'a> {
     pub(crate) fn next_answer(&self, more: &[u8]) -> Result<Option<Answer>, WireError> {
         match (self.plugin, more) {
             (Plugin::CachingSha2, [3]) => Ok(None),
-            (Plugin::CachingSha2, [4]) if self.private => Ok(Some(self.clear_password())),
+            (Plugin::CachingSha2, [4]) if self.way != Way::Open => Ok(Some(self.clear_password())),
             (Plugin::CachingSha2, [4]) => Ok(Some(Zeroizing::new(vec![self.plugin.key_request()]))),
             (Plugin::CachingSha2 | Plugin::Sha256, key) if key.starts_with(b"-----BEGIN") => {
                 self.encrypted_password(key).map(Some)

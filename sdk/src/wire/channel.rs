@@ -10,6 +10,7 @@ use rustls::{ClientConfig, pki_types::ServerName};
 
 use crate::wire::{
     Canceller, ConnectOptions, SequenceRule, ServerError, WireError,
+    auth::Way,
     packet::{FrameError, MAX_PAYLOAD_BYTES, PacketReader, PieceBuffer, Sequence, write_parts},
     socket::Socket,
     transport::Transport,
@@ -89,9 +90,9 @@ impl Channel {
         self.transport.cipher()
     }
 
-    /// Whether nobody on the way can read what is sent.
-    pub(crate) fn is_private(&self) -> bool {
-        self.transport.is_private()
+    /// Who can read what is sent.
+    pub(crate) fn way(&self) -> Way {
+        self.transport.way()
     }
 
     pub(crate) fn set_timeouts(

@@ -4,7 +4,10 @@ use std::{fmt, io, path::PathBuf};
 
 use dbbackup_plugin_api::error::ErrorCode;
 
-use crate::wire::{Cursor, tls};
+use crate::{
+    failure::Classify,
+    wire::{Cursor, tls},
+};
 
 /// Failures of the raw client.
 #[derive(Debug, thiserror::Error)]
@@ -141,9 +144,13 @@ impl WireError {
         }
     }
 
-    /// The code that crosses the plugin boundary.
-    #[must_use]
-    pub fn code(&self) -> ErrorCode {
+    pub(crate) fn malformed(what: &'static str) -> Self {
+        Self::Malformed { what }
+    }
+}
+
+impl Classify for WireError {
+    fn code(&self) -> ErrorCode {
         match self {
             Self::Cancelled => ErrorCode::CANCELLED,
             Self::TlsOptions { .. } | Self::TlsFile { .. } | Self::TlsFileContent { .. } => {
@@ -160,25 +167,22 @@ impl WireError {
         }
     }
 
-    /// What the operator can do about it, where that is known.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Tls { source, .. } => tls::hint(source),
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Tls { source, .. } => tls::hint(source)?,
             Self::TlsNotOffered { .. } => {
-                Some("give the server a certificate, or use ssl mode PREFERRED")
+                "give the server a certificate, or use ssl mode PREFERRED"
             }
-            Self::ClearPassword { .. } => Some("use ssl mode REQUIRED or stricter"),
-            Self::Server(error) if error.code == 1045 => Some("check user name and password"),
-            Self::Server(error) if error.code == 1153 => {
-                Some("raise max_allowed_packet of the server")
-            }
-            _ => None,
-        }
+            Self::ClearPassword { .. } => "use ssl mode REQUIRED or stricter",
+            Self::Server(error) if error.code == 1045 => "check user name and password",
+            Self::Server(error) if error.code == 1153 => "raise max_allowed_packet of the server",
+            _ => return None,
+        };
+        Some(hint.to_owned())
     }
 
-    pub(crate) fn malformed(what: &'static str) -> Self {
-        Self::Malformed { what }
+    fn is_retryable(&self) -> bool {
+        self.is_disconnect() || matches!(self, Self::Server(error) if error.code == 1040)
     }
 }
 

@@ -41,8 +41,8 @@ pub(crate) fn log_in(
     }
     let nothing = Secret::default();
     let password = options.password.as_ref().unwrap_or(&nothing);
-    let private = channel.is_private();
-    let mut login = Login::new(&greeting.plugin, &greeting.challenge, password, private);
+    let way = channel.way();
+    let mut login = Login::new(&greeting.plugin, &greeting.challenge, password, way);
     let answer = login.first_answer()?;
     let plugin = login.plugin().name();
     let request = handshake::login_request(capabilities, &options.user, plugin, &answer);

@@ -8,7 +8,7 @@ use std::{
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
 
-use crate::wire::socket::Socket;
+use crate::wire::{auth::Way, socket::Socket};
 
 /// A byte stream to the server.
 #[derive(Debug)]
@@ -42,12 +42,16 @@ impl Transport {
         self.socket().set_timeouts(read, write)
     }
 
-    /// Whether nobody on the way can read what is sent: TLS, or a socket of this machine.
-    pub(crate) fn is_private(&self) -> bool {
-        !matches!(self, Self::Plain(Socket::Tcp(_)))
+    /// Who can read what is sent.
+    pub(crate) fn way(&self) -> Way {
+        match self {
+            Self::Plain(Socket::Tcp(_)) => Way::Open,
+            Self::Plain(Socket::Unix(_)) => Way::Local,
+            Self::Tls(_) => Way::Encrypted,
+        }
     }
 
-    /// Name of the TLS version and cipher suite, or nothing without TLS.
+    /// Name of the cipher suite, or nothing without TLS.
     pub(crate) fn cipher(&self) -> Option<String> {
         match self {
             Self::Plain(_) => None,
