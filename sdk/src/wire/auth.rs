@@ -151,3 +151,6 @@ impl<'a> Login<'a> {
         Ok(Zeroizing::new(encrypted))
     }
 }
+
+#[cfg(test)]
+mod tests;

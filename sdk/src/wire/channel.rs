@@ -13,7 +13,7 @@ use crate::wire::{
     auth::Way,
     packet::{FrameError, MAX_PAYLOAD_BYTES, PacketReader, PieceBuffer, Sequence, write_parts},
     socket::Socket,
-    transport::Transport,
+    transport::{LastWords, Transport},
 };
 
 /// Time to wait for the reason that the server may have sent before it closed the connection.
@@ -201,7 +201,8 @@ impl Channel {
         if timed_out || self.transport.set_timeouts(LAST_WORDS, LAST_WORDS).is_err() {
             return lost;
         }
-        let Ok(range) = self.reader.read(&mut self.transport, &mut self.sequence) else {
+        let Ok(range) = self.reader.read(&mut LastWords(&mut self.transport), &mut self.sequence)
+        else {
             return lost;
         };
         match self.reader.slice(range).and_then(ServerError::parse) {

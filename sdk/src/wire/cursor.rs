@@ -152,3 +152,6 @@ pub(crate) fn put_lenenc_bytes(to: &mut Vec<u8>, bytes: &[u8]) {
     put_lenenc_int(to, bytes.len() as u64);
     to.extend_from_slice(bytes);
 }
+
+#[cfg(test)]
+mod tests;

@@ -256,3 +256,6 @@ impl fmt::Debug for SqlState {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -298,3 +298,6 @@ impl PieceBuffer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -430,3 +430,6 @@ impl<'a> Row<'a> {
         self.packet.get(field.start..field.end)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,6 +70,30 @@ impl Transport {
     }
 }
 
+/// Reads what the server sent before it closed. TLS would first try to send what is left of ours,
+/// fail, and never look.
+#[derive(Debug)]
+pub(crate) struct LastWords<'t>(pub(crate) &'t mut Transport);
+
+impl Read for LastWords<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let stream = match self.0 {
+            Transport::Plain(socket) => return socket.read(buffer),
+            Transport::Tls(stream) => stream,
+        };
+        loop {
+            match stream.conn.reader().read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => return outcome,
+            }
+            if stream.conn.read_tls(&mut stream.sock)? == 0 {
+                return Ok(0);
+            }
+            stream.conn.process_new_packets().map_err(io::Error::other)?;
+        }
+    }
+}
+
 impl Read for Transport {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
