@@ -3,13 +3,13 @@
 //! | name | meaning |
 //! |---|---|
 //! | `DBBACKUP_CONFIG` | configuration file, where `--config` is not given |
-//! | `DBBACKUP_PLUGIN_PATH` | plugin directories, separated by `:`; ignored for root unless `plugins.allow_environment_path` is set |
+//! | `DBBACKUP_PLUGIN_PATH` | plugin directories, separated by `:`; ignored for root unless `plugins.environment_for_root` is set |
 //! | `DBBACKUP_STATE_DIR` | journal, run locks, `plugins.lock` of the user |
 //! | `DBBACKUP_LOG` | log filter such as `debug` or `dbbackup=debug,warn`, where no flag is given |
 //! | `MYSQL_PWD` | password of the account |
 //! | `MYSQL_HOST`, `MYSQL_TCP_PORT`, `MYSQL_UNIX_PORT` | server address, as the stock client reads them |
 //! | `MYSQL_GROUP_SUFFIX` | as `--defaults-group-suffix` |
-//! | `HOME`, `USER`, `LOGNAME`, `PATH` | as everywhere |
+//! | `HOME`, `USER`, `LOGNAME`, `PATH`, `TMPDIR` | as everywhere |
 //! | `XDG_STATE_HOME`, `XDG_DATA_HOME` | the user's state and data directories |
 //! | `NO_COLOR` | set and not empty: no colour in the log |
 //!
@@ -105,6 +105,16 @@ pub fn login_name() -> Option<String> {
 pub fn search_path() -> Vec<PathBuf> {
     let path = non_empty("PATH").unwrap_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"));
     std::env::split_paths(&path).collect()
+}
+
+/// The running program; none if its name cannot be had.
+pub fn executable() -> Option<PathBuf> {
+    std::env::current_exe().ok()
+}
+
+/// Where short-lived files go.
+pub fn temp_dir() -> PathBuf {
+    std::env::temp_dir()
 }
 
 /// False if `$NO_COLOR` is set and not empty.

@@ -1,2 +1,6 @@
 //! The `dbbackup` binary.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(dbbackup::main(std::env::args_os().collect()).code())
+}

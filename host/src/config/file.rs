@@ -56,7 +56,7 @@ fn plugins(mut section: Section<'_>) -> Result<PluginsConfig, ConfigError> {
         dirs: section.file_paths("dirs")?,
         trust: section.choice("trust", &policies)?.unwrap_or_default(),
         auto_select_third_party: section.switch("auto_select_third_party")?.unwrap_or(false),
-        allow_environment_path: section.switch("allow_environment_path")?.unwrap_or(false),
+        environment_for_root: section.switch("environment_for_root")?.unwrap_or(false),
         allow_shadowing: section.switch("allow_shadowing")?.unwrap_or(false),
     };
     section.finish()?;

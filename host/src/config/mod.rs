@@ -75,7 +75,7 @@ pub struct PluginsConfig {
     /// Third-party engines may be chosen automatically.
     pub auto_select_third_party: bool,
     /// `$DBBACKUP_PLUGIN_PATH` counts for root too.
-    pub allow_environment_path: bool,
+    pub environment_for_root: bool,
     /// A third-party plugin may take the id of a first-party one.
     pub allow_shadowing: bool,
 }
@@ -162,6 +162,17 @@ pub enum SnapshotBackend {
     Zfs,
     /// Btrfs.
     Btrfs,
+}
+
+impl SnapshotBackend {
+    /// As it is written in the configuration and in engines' manifests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lvm => "lvm",
+            Self::Zfs => "zfs",
+            Self::Btrfs => "btrfs",
+        }
+    }
 }
 
 /// `backup.streaming`.

@@ -1,0 +1,86 @@
+//! The backup job, from flags and the engine that was chosen.
+use super::{PhysicalBackupArgs, output::Output};
+use crate::{
+    backup::{BackupJob, ChosenEngine},
+    cli::UsageError,
+    command::Context,
+    connection::Connection,
+    engine_options::EngineOptions,
+    exit::Failure,
+    selector::Choice,
+    supervisor::{Secrets, job::PipelineSettings},
+    target::Existing,
+};
+use dbbackup_plugin_api::document::{
+    backup::LockBudgetDocument, connection::PASSWORD_SECRET, environment::Environment,
+};
+use std::time::Duration;
+
+/// Options of engines: those of the configuration, and those of this run.
+pub(super) fn options(
+    args: &PhysicalBackupArgs,
+    context: &Context,
+) -> Result<EngineOptions, UsageError> {
+    let engine = args.engine.as_deref().unwrap_or(&context.config.backup.engine);
+    if engine == "auto" && !args.engine_options.is_empty() {
+        let text = "--engine-option needs --engine: the option of one is none of another";
+        return Err(UsageError::Contradiction(text.to_owned()));
+    }
+    let given = args.engine_options.iter().cloned().map(|option| (option.key, option.value));
+    let lists = [("databases", &args.databases), ("exclude", &args.exclude)];
+    let required = lists.into_iter().filter(|(_, names)| !names.is_empty());
+    Ok(EngineOptions {
+        given: given.collect(),
+        required: required.map(|(name, names)| (name, names.clone().into())).collect(),
+        ..EngineOptions::of_config(&context.config)
+    })
+}
+
+/// Everything that the run needs to know.
+pub(super) fn of(
+    args: &PhysicalBackupArgs,
+    connection: &Connection,
+    environment: Environment,
+    output: Output,
+    choice: Choice<'_>,
+) -> Result<BackupJob, Failure> {
+    let chosen = choice.ranking.chosen();
+    let estimate_bytes =
+        chosen.and_then(|chosen| chosen.assessment.as_ref()?.estimate.bytes);
+    let writing = &args.writing;
+    Ok(BackupJob {
+        engine: ChosenEngine::new(choice.engine, choice.reason, choice.options)?,
+        connection: connection.document.clone(),
+        environment,
+        lock_budget: LockBudgetDocument {
+            wait_ms: milliseconds(args.limits.max_lock_wait),
+            hold_ms: milliseconds(args.limits.max_lock),
+        },
+        accept_degraded: args.limits.accept_degraded.clone(),
+        secrets: secrets(connection),
+        output: output.location,
+        manifest_file: writing.manifest.clone(),
+        encoding: Some(output.encoding),
+        pipeline: PipelineSettings {
+            level: writing.compress_level,
+            threads: writing.threads.map(Into::into),
+            limit_rate: writing.limit_rate.map(Into::into),
+            recipients: writing.encrypt_to.clone(),
+        },
+        existing: if writing.force { Existing::Replace } else { Existing::Refuse },
+        estimate_bytes,
+    })
+}
+
+/// What engines may ask for by name.
+pub(crate) fn secrets(connection: &Connection) -> Secrets {
+    let mut secrets = Secrets::new();
+    if let Some(password) = connection.password() {
+        secrets.insert(PASSWORD_SECRET, password);
+    }
+    secrets
+}
+
+pub(super) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

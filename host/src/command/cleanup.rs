@@ -1,0 +1,82 @@
+//! `dbbackup cleanup`: removes what crashed runs left behind.
+use super::{Context, backup::secrets};
+use crate::{
+    cleanup::{self, CleanupReport},
+    cli::ConnectionArgs,
+    exit::{Classified, Exit},
+    output::{CommandResult, Report},
+    supervisor::{Limits, undo::UndoState},
+};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Remove what crashed runs left behind, and nothing else.
+#[derive(Debug, Args)]
+pub(crate) struct CleanupArgs {
+    /// Directory with backups to look through too [default: `backup.output_dir` of a configuration].
+    location: Option<PathBuf>,
+    /// Say what would be removed, and remove nothing.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Something stays that should be gone.
+#[derive(Debug, thiserror::Error)]
+#[error("{left} leftover(s) could not be removed")]
+struct Left {
+    left: usize,
+}
+
+/// Journals first, then the location.
+pub(super) fn run(args: &CleanupArgs, context: &Context) -> CommandResult {
+    context.doing("cleanup");
+    let registry = context.registry();
+    let runtime = context.runtime(&registry, Limits::default())?;
+    let secrets = secrets(&context.connection(&args.connection)?);
+    let configured = context.config.file.as_ref().map(|_| &context.config.backup.output_dir);
+    let location = args.location.as_ref().or(configured).map(PathBuf::as_path);
+    let progress = context.progress();
+    let report =
+        cleanup::run(location, args.dry_run, &runtime, &secrets, &progress, &context.cancel)?;
+    drop(progress);
+    Ok(shown(&report))
+}
+
+fn shown(report: &CleanupReport) -> Report {
+    let mut text = String::new();
+    let mut left = 0;
+    let undone = report.undone.iter().map(|undone| (undone.what.clone(), &undone.state));
+    let files = report.leftovers.iter().map(|file| (file.path.display().to_string(), &file.state));
+    for (what, state) in undone.chain(files) {
+        let word = match state {
+            UndoState::Undone => "removed".to_owned(),
+            UndoState::WouldUndo => "would remove".to_owned(),
+            UndoState::Left { why } => {
+                left += 1;
+                format!("left ({why})")
+            }
+        };
+        text.push_str(&format!("{word}: {what}\n"));
+    }
+    if text.is_empty() {
+        text.push_str("nothing to clean up\n");
+    }
+    let shown = Report::new(report, text);
+    if left == 0 { shown } else { shown.failing(Left { left }) }
+}
+
+impl Classified for Left {
+    fn exit(&self) -> Exit {
+        Exit::Failed
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("install the plugin that made them, or run as the user who did".to_owned())
+    }
+
+    fn code(&self) -> String {
+        "E-CLEANUP".to_owned()
+    }
+}

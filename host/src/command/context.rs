@@ -1,0 +1,158 @@
+//! What every command has at hand: configuration, flags, log, and what it says on the way.
+use crate::{
+    cli::{ConnectionArgs, GlobalArgs},
+    config::{Config, ConfigError, TrustChoice},
+    connection::Connection,
+    env,
+    exit::Failure,
+    logging,
+    output::Voice,
+    plugin::{PluginSettings, Registry, TrustPolicy},
+    progress::ProgressView,
+    supervisor::{CancelFlag, Limits, Runtime, StateDir, event::LogLevel},
+};
+use indicatif::MultiProgress;
+use std::{cell::RefCell, path::PathBuf};
+
+/// What every command has at hand.
+pub(crate) struct Context {
+    /// Options of every command.
+    pub(crate) global: GlobalArgs,
+    /// The configuration file's content, or the defaults.
+    pub(crate) config: Config,
+    /// Raised by SIGINT, SIGTERM and SIGHUP.
+    pub(crate) cancel: CancelFlag,
+    bars: MultiProgress,
+    doing: RefCell<String>,
+    warnings: RefCell<Vec<String>>,
+}
+
+impl Context {
+    /// Starts the log and reads the configuration.
+    ///
+    /// # Errors
+    /// The configuration is wrong.
+    pub(crate) fn new(global: GlobalArgs) -> Result<Self, Failure> {
+        let bars = MultiProgress::new();
+        logging::start(&global, &bars);
+        // Safe mode is for a machine whose configuration may be part of the trouble: what it says
+        // of plugins is ignored there, the rest holds.
+        let config = Config::find(global.config.as_deref())?;
+        let cancel = CancelFlag::raised_by_signals()?;
+        let (doing, warnings) = (RefCell::default(), RefCell::default());
+        Ok(Self { global, config, cancel, bars, doing, warnings })
+    }
+
+    /// Says what is being done, to what: the beginning of an error.
+    pub(crate) fn doing(&self, what: impl Into<String>) {
+        self.doing.replace(what.into());
+    }
+
+    /// Says that something is weaker than usual: in the log and in the JSON document.
+    pub(crate) fn warn(&self, what: impl Into<String>) {
+        let what = what.into();
+        tracing::warn!("{what}");
+        self.warnings.borrow_mut().push(what);
+    }
+
+    /// Who speaks in the end.
+    pub(crate) fn voice(&self, command: &str) -> Voice {
+        Voice {
+            command: command.to_owned(),
+            doing: self.doing.borrow().clone(),
+            json: self.global.json,
+            warnings: self.warnings.borrow().clone(),
+        }
+    }
+
+    /// The connection that flags, environment, configuration and option files describe.
+    ///
+    /// # Errors
+    /// As for [`Connection::resolve`].
+    pub(crate) fn connection(&self, args: &ConnectionArgs) -> Result<Connection, ConfigError> {
+        let (connection, warnings) = args.resolve(&self.config)?;
+        warnings.into_iter().for_each(|warning| self.warn(warning));
+        Ok(connection)
+    }
+
+    /// The plugins of this run; runs no plugin code.
+    pub(crate) fn registry(&self) -> Registry {
+        let registry = Registry::discover(&self.plugin_settings());
+        registry.warnings().iter().for_each(|warning| self.warn(warning.clone()));
+        registry
+    }
+
+    fn plugin_settings(&self) -> PluginSettings {
+        let config = &self.config.plugins;
+        PluginSettings {
+            command_line: self.global.plugin_dirs.clone(),
+            environment: env::plugin_path(),
+            environment_for_root: config.environment_for_root,
+            config: config.dirs.clone(),
+            user: env::user_data_dir().map(|data| data.join("plugins")),
+            executable: env::executable(),
+            trust: match config.trust {
+                TrustChoice::Owner => TrustPolicy::Owner,
+                TrustChoice::Locked => TrustPolicy::Locked,
+                TrustChoice::Dev => TrustPolicy::Dev,
+            },
+            allow_shadowing: config.allow_shadowing,
+            safe_mode: self.global.safe_mode,
+            ..PluginSettings::default()
+        }
+    }
+
+    /// Where journals, locks and scratch directories go.
+    ///
+    /// # Errors
+    /// Neither a home nor `DBBACKUP_STATE_DIR` is known.
+    pub(crate) fn state(&self) -> Result<StateDir, ConfigError> {
+        env::state_dir().map(StateDir::new).ok_or_else(|| {
+            let text = "there is no home directory for the state: set DBBACKUP_STATE_DIR";
+            ConfigError::Contradiction(text.to_owned())
+        })
+    }
+
+    /// Progress as the flags want it.
+    pub(crate) fn progress(&self) -> ProgressView {
+        ProgressView::new(&self.global, &self.bars)
+    }
+
+    /// Least severity of plugins' log events.
+    pub(crate) fn log_level(&self) -> LogLevel {
+        match logging::level(&self.global) {
+            tracing::Level::ERROR => LogLevel::Error,
+            tracing::Level::WARN => LogLevel::Warn,
+            tracing::Level::INFO => LogLevel::Info,
+            tracing::Level::DEBUG => LogLevel::Debug,
+            tracing::Level::TRACE => LogLevel::Trace,
+        }
+    }
+
+    /// How this process runs jobs.
+    ///
+    /// # Errors
+    /// As for [`Context::state`].
+    pub(crate) fn runtime<'r>(
+        &self,
+        registry: &'r Registry,
+        limits: Limits,
+    ) -> Result<Runtime<'r>, ConfigError> {
+        let log_level = self.log_level();
+        Ok(Runtime { limits, log_level, ..Runtime::new(registry, self.state()?) })
+    }
+
+    /// The directory that `engine add` installs into: the first of `--plugin-dir` and
+    /// `plugins.dirs`, else the system's for root, the user's own otherwise.
+    ///
+    /// # Errors
+    /// There is none: no home directory.
+    pub(crate) fn install_directory(&self) -> Result<PathBuf, ConfigError> {
+        let named = self.global.plugin_dirs.first().or(self.config.plugins.dirs.first());
+        let system = env::is_root().then(|| PathBuf::from("/usr/local/lib/dbbackup/plugins"));
+        let own = || env::user_data_dir().map(|data| data.join("plugins"));
+        named.cloned().or(system).or_else(own).ok_or_else(|| {
+            ConfigError::Contradiction("no plugin directory is known: give --plugin-dir".to_owned())
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! `dbbackup engine select`: what is known, and which engine fits best.
+use crate::{
+    cli::ConnectionArgs,
+    command::Context,
+    engine_options::EngineOptions,
+    output::{CommandResult, Report},
+    supervisor::Limits,
+    selector::{SelectError, Selector, SelectorConfig, explain},
+};
+use clap::Args;
+
+/// Show what is known of server and storage, and which engine fits best.
+#[derive(Debug, Args)]
+pub(crate) struct SelectArgs {
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    /// Engine, engine family, or `auto` [default: `backup.engine` of the configuration].
+    #[arg(long, value_name = "NAME")]
+    engine: Option<String>,
+    /// Where the backup would go [default: `backup.output_dir`].
+    #[arg(long, value_name = "LOCATION")]
+    output: Option<String>,
+    /// Prefer engines that copy the server's files, whatever the size.
+    #[arg(long)]
+    prefer_physical: bool,
+    /// Every engine with its points, reasons, and what would unlock it.
+    #[arg(long)]
+    explain: bool,
+}
+
+/// The two blocks of the handbook; the choice is the one that `physical-backup` would make.
+pub(super) fn run(args: &SelectArgs, context: &Context) -> CommandResult {
+    let connection = context.connection(&args.connection)?;
+    context.doing(format!("engine select for {}", connection.address()));
+    let registry = context.registry();
+    let config = SelectorConfig {
+        prefer_physical: args.prefer_physical,
+        options: EngineOptions::of_config(&context.config),
+        ..selector_config(context)
+    };
+    let runtime = context.runtime(&registry, Limits::default())?;
+    let progress = context.progress();
+    let selector = Selector::new(&runtime, &progress, &context.cancel, config);
+    let output_dir = context.config.backup.output_dir.display().to_string();
+    let destination = args.output.as_ref().unwrap_or(&output_dir);
+    let environment = selector.gather_info(&connection, destination)?;
+    let name = args.engine.as_ref().unwrap_or(&context.config.backup.engine);
+    let ranking = selector.rank(name, &connection, &environment)?;
+    let reason = ranking.reason(name, &environment);
+    drop(progress);
+
+    let mut text = explain::database_information(&environment, &ranking);
+    let chosen = ranking.chosen().map(|chosen| chosen.engine.clone());
+    let engine = chosen.as_deref().unwrap_or("none");
+    let why = if chosen.is_some() { reason.as_str() } else { "no engine fits; see --explain" };
+    text.push_str(&explain::recommendation(engine, why));
+    if args.explain {
+        text.push_str(&explain::explanation(&ranking));
+    }
+    let report = Report::new(&explain::data(&environment, &ranking, &reason), text);
+    Ok(match chosen {
+        Some(_) => report,
+        None => report.failing(SelectError::none_fits(name, &ranking)),
+    })
+}
+
+/// What the configuration says about choosing.
+pub(crate) fn selector_config(context: &Context) -> SelectorConfig {
+    let backend = context.config.backup.snapshot.backend;
+    SelectorConfig {
+        auto_select_third_party: context.config.plugins.auto_select_third_party,
+        backend: backend.map(|backend| backend.name().to_owned()),
+        ..SelectorConfig::default()
+    }
+}

@@ -1,0 +1,132 @@
+//! `dbbackup verify`: proves that a backup, or every backup of a location, is what its manifest says.
+use super::{Context, deadline::Deadline, restore::options_of_engine};
+use crate::{
+    catalog::{Catalog, CatalogEntry},
+    cli::duration,
+    config::units::format_size,
+    engine_options::EngineOptions,
+    exit::{Classified, Exit, Failure},
+    output::{CommandResult, Report},
+    plugin::Registry,
+    supervisor::{Limits, Runtime, Secrets},
+    verify::{self, VerifyJob, VerifyLevel, VerifyReport},
+};
+use clap::Args;
+use serde_json::json;
+use std::{path::PathBuf, time::Duration};
+
+/// Re-read a backup and prove that what was written is there.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// A backup, or a location with backups [default: `backup.output_dir`].
+    location: Option<PathBuf>,
+    /// hash: every byte; pages: every InnoDB page too; boot: a scratch server on the content too.
+    #[arg(long, value_name = "LEVEL", default_value = "hash")]
+    level: VerifyLevel,
+    /// Server program for --level boot [default: searched for in PATH].
+    #[arg(long, value_name = "FILE")]
+    mysqld: Option<PathBuf>,
+    /// File with the age identity that opens an encrypted backup; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    identity: Vec<PathBuf>,
+    /// Longest time for everything.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+}
+
+/// A backup is not what it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", text(.bad, .first))]
+struct Bad {
+    bad: usize,
+    first: String,
+}
+
+/// Verifies each backup; one bad one makes the command fail.
+pub(super) fn run(args: &VerifyArgs, context: &Context) -> CommandResult {
+    let location = args.location.as_ref().unwrap_or(&context.config.backup.output_dir);
+    context.doing(format!("verify of {}", location.display()));
+    let deadline = Deadline::start(args.timeout, &context.cancel)?;
+    let registry = context.registry();
+    let runtime = context.runtime(&registry, Limits::default())?;
+    let catalog = Catalog::scan(location)?;
+    let (running, entries): (Vec<_>, Vec<_>) =
+        catalog.entries.into_iter().partition(|entry| super::status::is_running(entry));
+    for entry in running {
+        context.warn(format!("{} is not finished and not verified", entry.artefact.display()));
+    }
+    if entries.is_empty() {
+        return Err(Bad { bad: 0, first: format!("no backup in {}", location.display()) }.into());
+    }
+    let mut reports = Vec::new();
+    for entry in &entries {
+        reports.push(deadline.judge(one(entry, args, context, &registry, &runtime))?);
+    }
+    Ok(report(&reports))
+}
+
+fn one(
+    entry: &CatalogEntry,
+    args: &VerifyArgs,
+    context: &Context,
+    registry: &Registry,
+    runtime: &Runtime<'_>,
+) -> Result<VerifyReport, Failure> {
+    let options = EngineOptions::of_config(&context.config);
+    let job = VerifyJob {
+        artefact: entry.artefact.clone(),
+        identities: args.identity.clone(),
+        level: args.level,
+        mysqld: args.mysqld.clone(),
+        options: options_of_engine(&entry.artefact, &options, registry)?,
+        secrets: Secrets::new(),
+    };
+    verify::run(&job, runtime, &context.progress(), &context.cancel)
+}
+
+fn report(reports: &[VerifyReport]) -> Report {
+    let text = reports.iter().map(describe).collect();
+    let bad: Vec<&VerifyReport> =
+        reports.iter().filter(|report| report.exit() != Exit::Done).collect();
+    let shown = Report::new(&json!({"verified": reports}), text);
+    let Some(first) = bad.first() else { return shown };
+    let problem = first.problems.first().map(String::as_str).unwrap_or_default();
+    let first = format!("{}: {problem}", first.artefact.display());
+    shown.failing(Bad { bad: bad.len(), first })
+}
+
+fn describe(report: &VerifyReport) -> String {
+    let word = if report.problems.is_empty() { "good" } else { "BAD" };
+    let mut text = format!(
+        "{word}: {} ({} members, {}",
+        report.artefact.display(),
+        report.members,
+        format_size(report.bytes)
+    );
+    let pages = &report.pages;
+    if pages.checked + pages.unchecked > 0 {
+        let (checked, bad) = (pages.checked, pages.bad);
+        text.push_str(&format!(", {checked} pages checked, {bad} bad"));
+    }
+    text.push_str(")\n");
+    report.problems.iter().for_each(|problem| text.push_str(&format!("  problem: {problem}\n")));
+    report.notes.iter().for_each(|note| text.push_str(&format!("  note: {note}\n")));
+    text
+}
+
+fn text(bad: &usize, first: &str) -> String {
+    match bad {
+        0 | 1 => first.to_owned(),
+        _ => format!("{bad} backups are bad, first {first}"),
+    }
+}
+
+impl Classified for Bad {
+    fn exit(&self) -> Exit {
+        Exit::VerificationFailed
+    }
+
+    fn code(&self) -> String {
+        "E-VERIFY".to_owned()
+    }
+}
