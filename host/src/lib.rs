@@ -28,4 +28,11 @@ pub mod target;
 pub mod verify;
 pub mod worker;
 
-pub use command::main;
+pub use command::{main, run_worker};
+
+// The library's face: what a program that embeds the host starts from.
+pub use backup::{BackupJob, BackupOutcome, ChosenEngine};
+pub use connection::Connection;
+pub use plugin::Registry;
+pub use selector::{Choice, Selector, SelectorConfig};
+pub use supervisor::{Runtime, StateDir, WorkerCommand};

@@ -1,6 +1,12 @@
 //! The `dbbackup` binary.
-use std::process::ExitCode;
+use dbbackup::supervisor::WORKER_ARGUMENT;
+use std::{ffi::OsString, process::ExitCode};
 
 fn main() -> ExitCode {
-    ExitCode::from(dbbackup::main(std::env::args_os().collect()).code())
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    // A worker is told everything over its socket: it reads no flags and no configuration.
+    match arguments.as_slice() {
+        [_, command] if command == WORKER_ARGUMENT => dbbackup::run_worker(),
+        _ => ExitCode::from(dbbackup::main(arguments).code()),
+    }
 }

@@ -7,7 +7,7 @@ mod values;
 pub(crate) use connection::ConnectionArgs;
 pub(crate) use global::{GlobalArgs, ProgressMode};
 pub(crate) use refuse::{UsageError, password_in};
-pub(crate) use values::{KeyValue, duration, key_value, rate, size};
+pub(crate) use values::{KeyValue, duration, key_value, rate};
 
 use crate::command::{
     backup::PhysicalBackupArgs, cleanup::CleanupArgs, completion::CompletionArgs, engine,

@@ -23,13 +23,10 @@ pub(crate) fn duration(text: &str) -> Result<Duration, units::UnitError> {
     units::parse_duration(text)
 }
 
-pub(crate) fn size(text: &str) -> Result<u64, units::UnitError> {
-    units::parse_size(text)
-}
-
 /// Bytes a second, with or without `/s`.
 pub(crate) fn rate(text: &str) -> Result<NonZeroU64, String> {
-    let bytes = size(text.strip_suffix("/s").unwrap_or(text)).map_err(|error| error.to_string())?;
+    let text = text.strip_suffix("/s").unwrap_or(text);
+    let bytes = units::parse_size(text).map_err(|error| error.to_string())?;
     NonZeroU64::new(bytes).ok_or_else(|| "a rate of 0 would never end".to_owned())
 }
 

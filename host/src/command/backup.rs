@@ -132,6 +132,10 @@ pub(super) fn run(args: &PhysicalBackupArgs, context: &Context) -> CommandResult
     let job = job::of(args, &connection, environment, output, choice)?;
     let outcome = deadline.judge(backup::run(job, &runtime, &progress, &context.cancel))?;
     drop(progress);
-    outcome.manifest.degraded.iter().for_each(|promise| context.warn(format!("degraded: {promise}")));
+    outcome
+        .manifest
+        .degraded
+        .iter()
+        .for_each(|promise| context.warn(format!("degraded: {promise}")));
     Ok(report::of(&outcome, &connection))
 }

@@ -44,7 +44,10 @@ fn describe(manifest: &Manifest) -> String {
     line("Coordinates", coordinates(&manifest.coordinates));
     line(
         "Encoding",
-        format!("{}, {}, encryption {}", encoding.container, encoding.compression, encoding.encryption),
+        format!(
+            "{}, {}, encryption {}",
+            encoding.container, encoding.compression, encoding.encryption
+        ),
     );
     line("Content", format!("{} members, {}", manifest.files.len(), format_size(bytes)));
     line("Size", format_size(stored));

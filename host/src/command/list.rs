@@ -18,7 +18,15 @@ pub(crate) struct ListArgs {
 
 /// A table, newest first.
 pub(super) fn run(args: &ListArgs, context: &Context) -> CommandResult {
-    let mut table = Table::new(&["STATE", "CONSISTENT AT", "ENGINE", "SOURCE", "SIZE", "COORDINATES", "ARTEFACT"]);
+    let mut table = Table::new(&[
+        "STATE",
+        "CONSISTENT AT",
+        "ENGINE",
+        "SOURCE",
+        "SIZE",
+        "COORDINATES",
+        "ARTEFACT",
+    ]);
     let mut data = Vec::new();
     for location in locations(&args.locations, context) {
         context.doing(format!("list {}", location.display()));
@@ -47,7 +55,15 @@ fn row(entry: &CatalogEntry) -> [String; 7] {
         }
     };
     let Some(head) = &entry.backup else {
-        return [state, String::new(), String::new(), String::new(), String::new(), String::new(), artefact];
+        return [
+            state,
+            String::new(),
+            String::new(),
+            String::new(),
+            String::new(),
+            String::new(),
+            artefact,
+        ];
     };
     let size: u64 = head.objects.iter().map(|object| object.size_bytes).sum();
     [

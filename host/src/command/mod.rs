@@ -18,9 +18,11 @@ use crate::{
     cli::{Cli, Command, UsageError, password_in},
     exit::Exit,
     output::{CommandResult, Voice},
+    supervisor::WORKER_ARGUMENT,
+    worker,
 };
 use clap::{CommandFactory, Parser, error::ErrorKind};
-use std::ffi::OsString;
+use std::{ffi::OsString, process::ExitCode};
 
 /// Parses a command line, runs it, shows what came of it, and answers the exit code.
 pub fn main(arguments: Vec<OsString>) -> Exit {
@@ -31,6 +33,19 @@ pub fn main(arguments: Vec<OsString>) -> Exit {
         Ok(cli) => run(cli),
         Err(error) => not_parsed(&arguments, &error),
     }
+}
+
+/// Runs as a worker, for `main` alone: started by hand, it says so and fails.
+pub fn run_worker() -> ExitCode {
+    worker::run().unwrap_or_else(|error| {
+        let voice = Voice {
+            command: WORKER_ARGUMENT.to_owned(),
+            doing: WORKER_ARGUMENT.to_owned(),
+            json: false,
+            warnings: Vec::new(),
+        };
+        ExitCode::from(voice.deliver(Err(error.into())).code())
+    })
 }
 
 fn run(cli: Cli) -> Exit {

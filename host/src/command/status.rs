@@ -65,7 +65,11 @@ fn look(location: &Path, catalog: &Catalog, max_age: Option<Duration>) -> Found 
         Freshness::Fresh { age } => ("fresh", Some(age), None),
         Freshness::TooOld { age } => {
             let limit = format_duration(max_age.unwrap_or_default());
-            let what = format!("{}: the newest backup is {} old", location.display(), format_duration(age));
+            let what = format!(
+                "{}: the newest backup is {} old",
+                location.display(),
+                format_duration(age)
+            );
             ("too old", Some(age), Some(format!("{what}, the limit is {limit}")))
         }
         Freshness::NoBackup => {

@@ -45,8 +45,7 @@ pub(super) fn of(
     choice: Choice<'_>,
 ) -> Result<BackupJob, Failure> {
     let chosen = choice.ranking.chosen();
-    let estimate_bytes =
-        chosen.and_then(|chosen| chosen.assessment.as_ref()?.estimate.bytes);
+    let estimate_bytes = chosen.and_then(|chosen| chosen.assessment.as_ref()?.estimate.bytes);
     let writing = &args.writing;
     Ok(BackupJob {
         engine: ChosenEngine::new(choice.engine, choice.reason, choice.options)?,

@@ -1,11 +1,7 @@
 //! Where a backup goes and how its bytes are written, from flags and configuration.
 use super::PhysicalBackupArgs;
 use crate::{
-    cli::UsageError,
-    command::Context,
-    connection::Connection,
-    exit::Failure,
-    pipeline::Encoding,
+    cli::UsageError, command::Context, connection::Connection, exit::Failure, pipeline::Encoding,
     target::OutputLocation,
 };
 use jiff::Timestamp;

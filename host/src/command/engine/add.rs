@@ -3,10 +3,7 @@ use crate::{
     command::Context,
     exit::Failure,
     output::{CommandResult, Report},
-    plugin::{
-        Reason, Refusal, Registry, Sha256,
-        install::{self, AddRequest},
-    },
+    plugin::{self, AddRequest, Reason, Refusal, Registry, Sha256},
     supervisor::{
         Limits, Secrets,
         job::{EnginePin, Task},
@@ -41,7 +38,7 @@ pub(super) fn run(args: &AddArgs, context: &Context) -> CommandResult {
     let directory = context.install_directory()?;
     let registry = context.registry();
     let request = AddRequest { source: &args.file, directory: &directory, sha256: args.sha256 };
-    let added = install::add(&request, &|file| probe(file, &registry, context))?;
+    let added = plugin::add(&request, &|file| probe(file, &registry, context))?;
     let replaced = added.replaced.as_ref().map(|version| format!(", in place of {version}"));
     let text = format!(
         "installed {} {} ({}{})\nsha256 {}\n",

@@ -6,12 +6,10 @@ mod list;
 mod new;
 mod pin;
 pub(crate) mod select;
-mod test;
 
 use super::Context;
 use crate::output::CommandResult;
 use clap::Subcommand;
-use std::path::PathBuf;
 
 /// Engines and their plugins.
 #[derive(Debug, Subcommand)]
@@ -51,11 +49,6 @@ pub(crate) enum EngineCommand {
     },
     /// Write the crate of a new engine.
     New(new::NewArgs),
-    /// Run the conformance kit on a plugin file.
-    Test {
-        /// The plugin file.
-        file: PathBuf,
-    },
 }
 
 impl EngineCommand {
@@ -72,7 +65,6 @@ impl EngineCommand {
             Self::Disable { .. } => "engine-disable",
             Self::Lock { .. } => "engine-lock",
             Self::New(_) => "engine-new",
-            Self::Test { .. } => "engine-test",
         }
     }
 }
@@ -90,6 +82,5 @@ pub(super) fn run(command: &EngineCommand, context: &Context) -> CommandResult {
         EngineCommand::Disable { id } => pin::set_enabled(id, false, context),
         EngineCommand::Lock { ids } => pin::lock(ids, context),
         EngineCommand::New(args) => new::run(args, context),
-        EngineCommand::Test { file } => test::run(file, context),
     }
 }

@@ -4,8 +4,8 @@ use crate::{
     command::Context,
     engine_options::EngineOptions,
     output::{CommandResult, Report},
-    supervisor::Limits,
     selector::{SelectError, Selector, SelectorConfig, explain},
+    supervisor::Limits,
 };
 use clap::Args;
 
