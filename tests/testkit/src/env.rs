@@ -6,6 +6,7 @@
 use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// Where fetched servers and their templates are kept: `$XDG_CACHE_HOME` or `~/.cache`, then
 /// `dbbackup-testbed`.
@@ -62,9 +63,21 @@ pub fn path() -> OsString {
     non_empty("PATH").unwrap_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"))
 }
 
-/// The cargo that runs us, or the one on the `PATH`.
-pub fn cargo() -> OsString {
-    non_empty("CARGO").unwrap_or_else(|| OsString::from("cargo"))
+/// The cargo that runs us, or the one on the `PATH`, with an environment like the user's own.
+///
+/// What cargo tells a running test about its package would reach the build scripts of a nested
+/// build, and those that watch it (ring's does) would build half of the dependencies anew.
+pub fn cargo() -> Command {
+    const TOLD: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+    let mut cargo = Command::new(non_empty("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if TOLD.iter().any(|prefix| text.starts_with(prefix)) {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo.env_remove("CARGO_PRIMARY_PACKAGE").env_remove("CARGO_TARGET_TMPDIR");
+    cargo
 }
 
 /// What tells one run of nextest from another; `cargo test` has none.

@@ -5,7 +5,6 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Mutex;
 
 /// The built files.
@@ -131,7 +130,7 @@ pub fn workspace_root() -> Result<PathBuf> {
 /// document a line. Always the whole workspace: a part of it would choose other features of shared
 /// dependencies, and all of them would be built once more.
 fn build_into(output: &OutputDirectory, kinds: &[&str]) -> Result<String> {
-    let mut cargo = Command::new(env::cargo());
+    let mut cargo = env::cargo();
     cargo.current_dir(workspace_root()?);
     cargo.args(["build", "--workspace", "--message-format=json-render-diagnostics"]).args(kinds);
     cargo.arg("--target-dir").arg(&output.target);

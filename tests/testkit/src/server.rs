@@ -196,6 +196,20 @@ impl Server {
         Session::connect(&self.socket_options())
     }
 
+    /// Opens a session over TCP, without TLS.
+    ///
+    /// # Errors
+    /// The server is gone or refuses the account.
+    pub fn session_as(&self, user: &str, password: &str) -> Result<Session> {
+        let options = mysql_async::OptsBuilder::default()
+            .ip_or_hostname("127.0.0.1")
+            .tcp_port(self.port())
+            .prefer_socket(false)
+            .user(Some(user))
+            .pass(Some(password));
+        Session::connect(&options)
+    }
+
     /// Waits until a client can write, as after a backup that should have let go of the source.
     ///
     /// # Errors
@@ -244,6 +258,9 @@ impl Server {
 
     /// The certificate of the authority that signed the server's certificate, if TLS is on.
     pub fn ca_path(&self) -> Option<PathBuf> {
+        if !self.flavor().has_tls() {
+            return None;
+        }
         match (self.options.tls, self.flavor().is_mariadb()) {
             (Tls::Off, _) | (Tls::OwnCertificates, true) => None,
             (Tls::OwnCertificates, false) => Some(self.datadir.join("ca.pem")),

@@ -1,10 +1,14 @@
 //! The test kit itself: what the other tests rely on.
+use anyhow::Context as _;
 use dbbackup_testkit::{
-    DdlLoad, Direction, Ending, FaultProxy, Flavor, Rig, SampleTables, Server, ServerOptions,
-    SmallDisk, WriteLoad, is_root, kitchen_sink, large_row, skip,
+    ADMIN_PASSWORD, ADMIN_USER, DdlLoad, Direction, Ending, FaultProxy, Flavor, Rig, SampleTables,
+    Server, ServerOptions, SmallDisk, WriteLoad, is_root, kitchen_sink, large_row, pause, skip,
+    wait_until,
 };
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 #[test]
@@ -13,6 +17,8 @@ fn servers_keep_what_was_committed_over_a_kill() -> anyhow::Result<()> {
         let mut server = Server::start(flavor, ServerOptions::default())?;
         server.sql("CREATE DATABASE shop; CREATE TABLE shop.t (i INT PRIMARY KEY)")?;
         server.sql("INSERT INTO shop.t VALUES (1), (2)")?;
+        let mut session = server.session_as(ADMIN_USER, ADMIN_PASSWORD)?;
+        assert_eq!(session.row::<u64>("SELECT COUNT(*) FROM shop.t")?, 2);
         server.kill9()?;
         assert!(!server.is_running());
         server.restart()?;
@@ -20,6 +26,32 @@ fn servers_keep_what_was_committed_over_a_kill() -> anyhow::Result<()> {
         server.expect_writable_within(Duration::from_secs(2))?;
         server.stop()?;
     }
+    Ok(())
+}
+
+#[test]
+fn a_killed_test_leaves_no_server_behind() -> anyhow::Result<()> {
+    let mut test = Command::new(std::env::current_exe()?)
+        .args(["--exact", "hold_a_server", "--ignored", "--nocapture"])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut lines = BufReader::new(test.stdout.take().context("no stdout")?).lines();
+    let line = lines
+        .find_map(|line| line.ok()?.strip_prefix("server ").map(str::to_owned))
+        .context("the test started no server")?;
+    let process = Path::new("/proc").join(line.trim());
+    assert!(process.exists());
+    test.kill()?;
+    test.wait()?;
+    wait_until("the server is gone", Duration::from_secs(10), || Ok(!process.exists()))
+}
+
+#[test]
+#[ignore = "part of a_killed_test_leaves_no_server_behind, which kills it"]
+fn hold_a_server() -> anyhow::Result<()> {
+    let mut server = Server::start(Flavor::Mariadb1011, ServerOptions::default())?;
+    println!("\nserver {}", server.pid()?);
+    pause(Duration::from_secs(600));
     Ok(())
 }
 

@@ -1,84 +1,11 @@
 //! The servers that tests run against, each a private tree of Debian's packages.
-use super::apt::{self, Selection};
+use super::flavor::{Flavor, Source};
 use super::wrapper::{self, Program};
+use super::{apt, npm};
 use crate::cache;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// A kind and series of server that the test kit can fetch and start.
-///
-/// The suites move: ask [`ServerTree::version`] or the server for the exact version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Flavor {
-    /// MySQL 9.7 of Debian unstable, with the clone plugin.
-    Mysql97,
-    /// MariaDB 10.11 of Debian 12.
-    Mariadb1011,
-    /// MariaDB 11.8 of Debian 13.
-    Mariadb118,
-}
-
-impl Flavor {
-    /// The flavours that every run of the tests covers.
-    pub const COVERED: [Self; 2] = [Self::Mysql97, Self::Mariadb1011];
-
-    /// Whether this is a MariaDB server.
-    pub fn is_mariadb(self) -> bool {
-        !matches!(self, Self::Mysql97)
-    }
-
-    /// A short name for messages and directories.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mysql97 => "mysql-9.7",
-            Self::Mariadb1011 => "mariadb-10.11",
-            Self::Mariadb118 => "mariadb-11.8",
-        }
-    }
-
-    fn selection(self) -> Selection<'static> {
-        const MARIADB: [&str; 4] =
-            ["mariadb-server-core", "mariadb-client-core", "mariadb-client", "mariadb-backup"];
-        match self {
-            Self::Mysql97 => Selection {
-                suite: "sid",
-                packages: &["mysql-server-core", "mysql-client-core"],
-                alone: &[],
-            },
-            // `mariadb-server` holds the plugins; its dependencies are service management.
-            Self::Mariadb1011 => {
-                Selection { suite: "bookworm", packages: &MARIADB, alone: &["mariadb-server"] }
-            }
-            Self::Mariadb118 => {
-                Selection { suite: "trixie", packages: &MARIADB, alone: &["mariadb-server"] }
-            }
-        }
-    }
-
-    fn programs(self) -> &'static [&'static str] {
-        if self.is_mariadb() {
-            &[
-                "usr/sbin/mariadbd",
-                "usr/bin/mariadb",
-                "usr/bin/mariadb-dump",
-                "usr/bin/mariadb-binlog",
-                "usr/bin/mariadb-backup",
-                "usr/bin/mbstream",
-                "usr/bin/innochecksum",
-            ]
-        } else {
-            &[
-                "usr/sbin/mysqld",
-                "usr/bin/mysql",
-                "usr/bin/mysqldump",
-                "usr/bin/mysqlbinlog",
-                "usr/bin/ibd2sdi",
-                "usr/bin/innochecksum",
-            ]
-        }
-    }
-}
 
 /// A fetched server: programs, plugins and message files.
 #[derive(Debug, Clone)]
@@ -88,22 +15,32 @@ pub struct ServerTree {
 }
 
 /// Raised when the layout of the cached trees changes.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 
 impl ServerTree {
     /// Fetches the server of this flavour, or finds it in the cache.
     ///
     /// # Errors
-    /// The machine has no apt, no mirror with that suite, or no network while the cache is cold.
+    /// While the cache is cold: the machine has no apt (no npm for MySQL 5.6), no mirror with
+    /// that suite, or no network.
     pub fn fetch(flavor: Flavor) -> Result<Self> {
-        let name = format!("tree-{}-{}-{LAYOUT}", flavor.name(), flavor.selection().suite);
+        let name = format!("tree-{}-{LAYOUT}", flavor.name());
         let directory = cache::entry(&name, |building, home| {
-            let unpacked = building.join("root");
-            let selection = flavor.selection();
-            let version = apt::unpack(&selection, &unpacked, &building.join("apt"))?;
-            let root = home.join("root");
-            let programs = programs(flavor, &unpacked, &root);
-            wrapper::write(&unpacked, &root, &building.join("bin"), &programs)?;
+            let (unpacked, root) = (building.join("root"), home.join("root"));
+            let (scratch, bin) = (building.join("scratch"), building.join("bin"));
+            let version = match flavor.source() {
+                Source::Debian(selection) => {
+                    let version = apt::unpack(&selection, &unpacked, &scratch)?;
+                    let programs = programs(flavor, &unpacked, &root);
+                    wrapper::write(&unpacked, &root, &bin, &programs)?;
+                    version
+                }
+                Source::Npm(package) => {
+                    let version = npm::unpack(package, &unpacked, &scratch)?;
+                    wrapper::write_native(&root, &bin, &old_mysqld(&root))?;
+                    version
+                }
+            };
             fs::write(building.join("VERSION"), version)?;
             Ok(())
         })?;
@@ -146,10 +83,27 @@ impl ServerTree {
     }
 }
 
+/// MySQL 5.6 lies flat, with the one library that it needs beside it.
+fn old_mysqld(root: &Path) -> Program<'static> {
+    let option = |name: &str, path: PathBuf| format!("--{name}={}", path.display());
+    Program {
+        path: "mysqld",
+        arguments: vec![
+            option("basedir", root.to_owned()),
+            option("lc-messages-dir", root.join("share")),
+            option("character-sets-dir", root.join("share/charsets")),
+        ],
+        variables: vec![("LD_LIBRARY_PATH", root.display().to_string())],
+    }
+}
+
 /// MariaDB's files moved from `share/mysql` to `share/mariadb` with series 11.
 fn share_dir(root: &Path) -> PathBuf {
-    let newer = root.join("usr/share/mariadb");
-    if newer.is_dir() { newer } else { root.join("usr/share/mysql") }
+    ["usr/share/mariadb", "usr/share/mysql"]
+        .iter()
+        .map(|part| root.join(part))
+        .find(|path| path.is_dir())
+        .unwrap_or_else(|| root.join("share"))
 }
 
 fn programs(flavor: Flavor, unpacked: &Path, root: &Path) -> Vec<Program<'static>> {

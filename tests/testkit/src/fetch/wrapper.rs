@@ -35,17 +35,26 @@ pub(crate) fn write(
         quoted(&root.join(loader).to_string_lossy()),
         quoted(&libraries.join(":"))
     );
-    fs::create_dir_all(bin)?;
     for program in programs {
-        let name = program.path.rsplit('/').next().unwrap_or(program.path);
         if !unpacked.join(program.path).is_file() {
-            bail!("{name} is not in the packages: {} is missing", program.path);
+            bail!("{} is not in the packages", program.path);
         }
-        let script = script(&prefix, root, program);
-        let path = bin.join(name);
-        fs::write(&path, script).with_context(|| format!("write {}", path.display()))?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        place(bin, program, &script(&prefix, root, program))?;
     }
+    Ok(())
+}
+
+/// Writes the wrapper of a program that runs on the machine's own loader and libc.
+pub(crate) fn write_native(root: &Path, bin: &Path, program: &Program<'_>) -> Result<()> {
+    place(bin, program, &script("", root, program))
+}
+
+fn place(bin: &Path, program: &Program<'_>, script: &str) -> Result<()> {
+    let name = program.path.rsplit('/').next().unwrap_or(program.path);
+    let path = bin.join(name);
+    fs::create_dir_all(bin)?;
+    fs::write(&path, script).with_context(|| format!("write {}", path.display()))?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
     Ok(())
 }
 

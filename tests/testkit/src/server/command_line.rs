@@ -1,12 +1,17 @@
 //! The arguments that a server is started with.
 use super::{Server, Tls, tls};
+use crate::fetch::Flavor;
 use anyhow::Result;
 
 /// Arguments for [`Server::begin`](super::Server), the test's own ones last so that they win.
 pub(super) fn arguments(server: &Server) -> Result<Vec<String>> {
     let mut arguments = common(server);
-    arguments.extend(if server.flavor().is_mariadb() { mariadb(server) } else { mysql(server) });
-    if server.options.tls == Tls::Issued {
+    arguments.extend(match server.flavor() {
+        Flavor::Mysql97 => mysql(server),
+        Flavor::Mysql56 => old_mysql(server),
+        Flavor::Mariadb1011 | Flavor::Mariadb118 => mariadb(server),
+    });
+    if server.options.tls == Tls::Issued && server.flavor().has_tls() {
         arguments.extend(tls::arguments(server.scratch.path()));
     }
     if !server.options.durable {
@@ -59,6 +64,15 @@ fn mysql(server: &Server) -> Vec<String> {
     arguments.push("--gtid-mode=ON".to_owned());
     arguments.push("--enforce-gtid-consistency=ON".to_owned());
     arguments
+}
+
+/// GTIDs need the binary log here, and TLS would be of a version that no client speaks.
+fn old_mysql(server: &Server) -> Vec<String> {
+    let mut arguments = vec!["--skip-ssl", "--innodb-log-file-size=48M", "--binlog-format=ROW"];
+    if !server.options.without_binlog {
+        arguments.extend(["--gtid-mode=ON", "--enforce-gtid-consistency", "--log-slave-updates"]);
+    }
+    arguments.into_iter().map(str::to_owned).collect()
 }
 
 fn mariadb(server: &Server) -> Vec<String> {

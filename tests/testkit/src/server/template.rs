@@ -2,7 +2,7 @@
 use super::command_line;
 use super::session::Session;
 use crate::cache;
-use crate::fetch::{ServerTree, run};
+use crate::fetch::{Flavor, ServerTree, run};
 use crate::process::OwnedProcess;
 use crate::wait::wait_until;
 use anyhow::{Context, Result, bail};
@@ -19,7 +19,7 @@ pub const ADMIN_USER: &str = "tester";
 pub const ADMIN_PASSWORD: &str = "tester's \"pass\" word";
 
 /// Raised when the recipe below changes.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 const DEADLINE: Duration = Duration::from_secs(180);
 
 /// Copies the initialised data directory of this server to `datadir`.
@@ -35,10 +35,10 @@ pub(super) fn copy_to(tree: &ServerTree, datadir: &Path) -> Result<()> {
 
 fn prepare(tree: &ServerTree, building: &Path) -> Result<()> {
     let datadir = building.join("data");
-    if tree.flavor().is_mariadb() {
-        bootstrap_mariadb(tree, &datadir)?;
+    if tree.flavor().is_bootstrapped() {
+        bootstrap(tree, &datadir)?;
     } else {
-        initialise_mysql(tree, &datadir)?;
+        initialise(tree, &datadir)?;
     }
     set_up_accounts(tree, &datadir)?;
     // The identity: each server that starts on a copy makes its own.
@@ -48,7 +48,7 @@ fn prepare(tree: &ServerTree, building: &Path) -> Result<()> {
     }
 }
 
-fn initialise_mysql(tree: &ServerTree, datadir: &Path) -> Result<()> {
+fn initialise(tree: &ServerTree, datadir: &Path) -> Result<()> {
     run(Command::new(tree.mysqld_path())
         .args(["--no-defaults", "--initialize-insecure", "--innodb-redo-log-capacity=8M"])
         .args(command_line::user())
@@ -56,26 +56,17 @@ fn initialise_mysql(tree: &ServerTree, datadir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// MariaDB has no `--initialize`: its system tables come from scripts on stdin.
-fn bootstrap_mariadb(tree: &ServerTree, datadir: &Path) -> Result<()> {
-    fs::create_dir_all(datadir)?;
-    let mut script = String::from(
-        "create database if not exists mysql;\nuse mysql;\nset @auth_root_socket=NULL;\n",
-    );
-    for part in [
-        "system_tables",
-        "performance_tables",
-        "system_tables_data",
-        "fill_help_tables",
-        "add_gis_sp_bootstrap",
-        "sys_schema",
-    ] {
+/// MariaDB and old MySQL have no `--initialize`: their system tables come from scripts on stdin.
+fn bootstrap(tree: &ServerTree, datadir: &Path) -> Result<()> {
+    // A directory is a schema, and old MySQL wants it before it starts.
+    fs::create_dir_all(datadir.join("mysql"))?;
+    let mut script = String::from("use mysql;\nset @auth_root_socket=NULL;\n");
+    for part in bootstrap_parts(tree.flavor()) {
         script.push_str(&bootstrap_part(&tree.share_dir(), part)?);
         script.push('\n');
     }
     let mut child = Command::new(tree.mysqld_path())
-        .args(["--no-defaults", "--bootstrap", "--silent-startup", "--skip-log-bin"])
-        .args(["--innodb-log-file-size=16M", "--max-allowed-packet=8M"])
+        .args(["--no-defaults", "--bootstrap", "--skip-log-bin", "--innodb-log-file-size=16M"])
         .args(command_line::user())
         .arg(format!("--datadir={}", datadir.display()))
         .stdin(Stdio::piped())
@@ -92,6 +83,18 @@ fn bootstrap_mariadb(tree: &ServerTree, datadir: &Path) -> Result<()> {
         bail!("mariadbd --bootstrap ended with {}: {stderr}", output.status);
     }
     written.context("feed mariadbd --bootstrap")
+}
+
+fn bootstrap_parts(flavor: Flavor) -> &'static [&'static str] {
+    const ALL: [&str; 6] = [
+        "system_tables",
+        "system_tables_data",
+        "fill_help_tables",
+        "performance_tables",
+        "add_gis_sp_bootstrap",
+        "sys_schema",
+    ];
+    if flavor.is_mariadb() { &ALL } else { ALL.first_chunk::<3>().map_or(&ALL, |three| three) }
 }
 
 /// The same script is called `mysql_…`, `mariadb_…` or `maria_…`, by series.
@@ -121,7 +124,7 @@ fn set_up_accounts(tree: &ServerTree, datadir: &Path) -> Result<()> {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        if tree.flavor().is_mariadb() {
+        if tree.flavor().is_bootstrapped() {
             command.arg("--innodb-log-file-size=16M");
         } else {
             command.args(["--mysqlx=OFF", "--innodb-redo-log-capacity=8M"]);
@@ -141,10 +144,14 @@ fn set_up_accounts(tree: &ServerTree, datadir: &Path) -> Result<()> {
         Ok(session.is_some())
     })?;
     let mut session = session.context("no session")?;
+    if !tree.flavor().is_mariadb() {
+        // Old servers come with accounts that anybody may use, and that win over ours.
+        session.run("DELETE FROM mysql.user WHERE user = ''; FLUSH PRIVILEGES")?;
+    }
     let password = ADMIN_PASSWORD.replace('\'', "''");
     session.run(&format!("CREATE USER '{ADMIN_USER}'@'%' IDENTIFIED BY '{password}'"))?;
     session.run(&format!("GRANT ALL ON *.* TO '{ADMIN_USER}'@'%' WITH GRANT OPTION"))?;
-    if !tree.flavor().is_mariadb() {
+    if tree.flavor().has_clone() {
         session.run("INSTALL PLUGIN clone SONAME 'mysql_clone.so'")?;
     }
     drop(session);

@@ -6,8 +6,8 @@ use std::time::Instant;
 /// Fetch the servers of the tests into the cache and start each once.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServersArgs {
-    /// Fetch also what only some tests and the benchmarks use: MariaDB 11.8, sysbench, mydumper,
-    /// pigz, zstd.
+    /// Fetch also what only some tests and the benchmarks use: MariaDB 11.8, MySQL 5.6 (by npm),
+    /// sysbench, mydumper, pigz, zstd.
     #[arg(long)]
     all: bool,
 }
@@ -16,6 +16,7 @@ pub(crate) fn run(args: &ServersArgs) -> Result<()> {
     prepare()?;
     if args.all {
         prepare_one(Flavor::Mariadb118)?;
+        prepare_one(Flavor::Mysql56)?;
         let peers = Peers::fetch()?;
         for name in ["sysbench", "mydumper", "pigz", "zstd"] {
             println!("   {}", peers.program(name).display());

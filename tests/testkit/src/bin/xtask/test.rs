@@ -139,7 +139,7 @@ impl TestOutcome {
 }
 
 fn cargo() -> Result<Command> {
-    let mut cargo = Command::new(env::cargo());
+    let mut cargo = env::cargo();
     cargo.current_dir(workspace_root()?);
     Ok(cargo)
 }
