@@ -226,7 +226,7 @@ impl Classify for EngineError {
                 "run it again when no DDL is running, or let DDL wait with block_ddl: on"
             }
             Self::Session(error) | Self::ReadTable { source: error, .. } => {
-                return error.hint().map(str::to_owned);
+                return error.hint();
             }
             Self::Host(error) => return error.hint(),
             Self::Restore(error) => return error.hint(),
@@ -277,7 +277,7 @@ impl RestoreError {
             Self::Statement { source, .. } if is_code(source, NO_DATABASE) => {
                 "the dump names no schema: choose one with --map =NAME"
             }
-            Self::Statement { source, .. } => return source.hint().map(str::to_owned),
+            Self::Statement { source, .. } => return source.hint(),
             Self::Changed { .. } => "the target has other limits or character sets than the source",
             _ => return None,
         };
