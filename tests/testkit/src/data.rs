@@ -3,4 +3,4 @@ mod bulk;
 mod kitchen_sink;
 
 pub use bulk::SampleTables;
-pub use kitchen_sink::{kitchen_sink, large_row};
+pub use kitchen_sink::{kitchen_sink, large_row, non_transactional_tables};

@@ -28,7 +28,7 @@ mod skip;
 mod wait;
 
 pub use contents::Contents;
-pub use data::{SampleTables, kitchen_sink, large_row};
+pub use data::{SampleTables, kitchen_sink, large_row, non_transactional_tables};
 pub use disk::SmallDisk;
 pub use fetch::{Flavor, Peers, ServerTree};
 pub use load::{DdlLoad, LoadReport, WriteLoad};

@@ -2,8 +2,8 @@
 use anyhow::Context as _;
 use dbbackup_testkit::{
     ADMIN_PASSWORD, ADMIN_USER, DdlLoad, Direction, Ending, FaultProxy, Flavor, Rig, SampleTables,
-    Server, ServerOptions, SmallDisk, WriteLoad, is_root, kitchen_sink, large_row, pause, skip,
-    wait_until,
+    Server, ServerOptions, SmallDisk, WriteLoad, is_root, kitchen_sink, large_row,
+    non_transactional_tables, pause, skip, wait_until,
 };
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -60,6 +60,7 @@ fn checksums_see_a_change_of_row_or_definition_and_nothing_else() -> anyhow::Res
     for flavor in Flavor::COVERED {
         let server = Server::start(flavor, ServerOptions::default())?;
         kitchen_sink(&server)?;
+        non_transactional_tables(&server)?;
         large_row(&server, 30 << 20)?;
         SampleTables::small().load(&server)?;
         let before = server.checksum_all()?;

@@ -11,6 +11,7 @@ const MARIADB: &str = include_str!("kitchen_sink/mariadb.sql");
 const SEPARATOR: &str = "\n-- next\n";
 
 /// Fills a server with the schemas `kitchen`, `kitchen_latin1` and one with a difficult name.
+/// Every table is transactional: [`non_transactional_tables`] adds others.
 ///
 /// # Errors
 /// The server refuses a statement.
@@ -27,6 +28,28 @@ pub fn kitchen_sink(server: &Server) -> Result<()> {
     session
         .run("INSERT INTO kitchen.dates (d, dt) VALUES ('0000-00-00', '0000-00-00 00:00:00')")?;
     session.run("INSERT INTO kitchen.dates (d, dt) VALUES ('2024-00-00', '2024-02-00 01:02:03')")
+}
+
+/// Adds the schema `kitchen_old` with tables that no snapshot covers: MyISAM, CSV, and Aria on
+/// MariaDB.
+///
+/// # Errors
+/// The server refuses a statement.
+pub fn non_transactional_tables(server: &Server) -> Result<()> {
+    let mut session = server.session()?;
+    session.run("CREATE DATABASE kitchen_old")?;
+    let mut engines = vec!["MyISAM", "CSV"];
+    if server.flavor().is_mariadb() {
+        engines.push("Aria");
+    }
+    for engine in engines {
+        let name = format!("kitchen_old.in_{}", engine.to_lowercase());
+        session.run(&format!(
+            "CREATE TABLE {name} (id INT NOT NULL, t VARCHAR(20) NOT NULL) ENGINE={engine}"
+        ))?;
+        session.run(&format!("INSERT INTO {name} VALUES (1, 'one'), (2, 'two \"quoted\"')"))?;
+    }
+    Ok(())
 }
 
 /// Every byte value, in every column that holds bytes; latin1 text with every one of its letters.

@@ -41,10 +41,6 @@ CREATE TABLE dynamic (id INT NOT NULL PRIMARY KEY, d BLOB)
 -- next
 INSERT INTO dynamic VALUES (1, COLUMN_CREATE('color', 'blue', 'size', 42))
 -- next
-CREATE TABLE in_aria (id INT NOT NULL PRIMARY KEY, t TEXT) ENGINE=Aria TRANSACTIONAL=1
--- next
-INSERT INTO in_aria VALUES (1, 'aria')
--- next
 CREATE TABLE ignored_key (id INT NOT NULL PRIMARY KEY, a INT, KEY unused (a) IGNORED)
 -- next
 SET sql_mode = 'ORACLE'
