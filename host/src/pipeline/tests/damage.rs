@@ -12,10 +12,10 @@ fn artefact(ending: &str) -> (Vec<u8>, PipelineReceipt) {
     if ending.starts_with(".tar") {
         push_file(&pipeline, "data/ibdata1", &noise(1, 300_000)).unwrap();
         push_file(&pipeline, "data/zeros", &[0; 5000]).unwrap();
-        push_file(&pipeline, "data/shop/t.ibd", &noise(2, 900_000)).unwrap();
+        push_file(&pipeline, "data/shop/t.ibd", &noise(2, 2_000_000)).unwrap();
     } else {
         let mut stream = open_stream(&pipeline, "dump/all.sql").unwrap();
-        stream.write(&noise(3, 1_400_000)).unwrap();
+        stream.write(&noise(3, 2_300_000)).unwrap();
         stream.finish().unwrap();
     }
     let receipt = pipeline.finish().unwrap();
@@ -80,7 +80,7 @@ fn flips_in_a_compressed_block_name_its_offset() {
         bytes[second] ^= 4;
         match read_all(&spec, &bytes).unwrap_err() {
             ReadError::Damaged { offset, name, .. } => {
-                assert!(offset > 0 && (offset as usize) < second, "{offset}");
+                assert!(offset > 0 && usize::try_from(offset).unwrap() < second, "{offset}");
                 assert_eq!(name, format!("backup{ending}"));
             }
             other => panic!("{other:?}"),

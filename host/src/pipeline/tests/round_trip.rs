@@ -12,8 +12,8 @@ fn sizes() -> impl Strategy<Value = usize> {
     prop_oneof![
         Just(0),
         1..2000usize,
-        (1 << 20) - 1100..(1 << 20) + 1100usize,
-        2_000_000..2_500_000usize,
+        (2 << 20) - 1100..(2 << 20) + 1100usize,
+        4_000_000..4_500_000usize,
     ]
 }
 
