@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Mutex;
 
 /// The built files.
@@ -137,6 +138,8 @@ fn build_into(output: &OutputDirectory, kinds: &[&str]) -> Result<String> {
     if output.is_release {
         cargo.arg("--release");
     }
+    // The compiler's progress and errors are for whoever waits.
+    cargo.stderr(Stdio::inherit());
     Ok(String::from_utf8(run(&mut cargo)?.stdout)?)
 }
 

@@ -48,6 +48,9 @@ impl Rig {
             let path = rig.scratch.join(directory);
             fs::create_dir_all(&path).with_context(|| format!("create {}", path.display()))?;
         }
+        for directory in ["bin", "lib", "lib/dbbackup", "lib/dbbackup/plugins"] {
+            fs::set_permissions(rig.scratch.join(directory), fs::Permissions::from_mode(0o755))?;
+        }
         install(&product.binary, &rig.binary(), 0o755)?;
         Ok(rig)
     }
@@ -122,11 +125,14 @@ impl Rig {
     }
 }
 
-/// Plugins are trusted only below directories that nobody else can write to: `/tmp` is not one.
+/// Plugins are trusted only below directories that nobody else can write to, whatever the umask.
 fn private_parent() -> Result<PathBuf> {
-    let parent = env::cache_root()?.join("rigs");
+    let root = env::cache_root()?;
+    let parent = root.join("rigs");
     fs::create_dir_all(&parent).with_context(|| format!("create {}", parent.display()))?;
-    fs::set_permissions(&parent, fs::Permissions::from_mode(0o700))?;
+    for directory in [&root, &parent] {
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
+    }
     scratch::sweep(&parent);
     Ok(parent)
 }

@@ -1,4 +1,5 @@
 //! `cargo xtask dist`: an installation that can be moved anywhere as a whole.
+use crate::step;
 use anyhow::{Context, Result};
 use dbbackup_testkit::{Product, workspace_root};
 use std::fs;
@@ -26,9 +27,11 @@ pub(crate) fn run(args: &DistArgs) -> Result<()> {
         let name = plugin.file_name().context("a plugin without a file name")?;
         install(plugin, &plugins.join(name), 0o644)?;
     }
-    crate::step::run("dbbackup engine lock", Command::new(&binary).args(["engine", "lock"]))?;
+    // In safe mode the plugins of this prefix alone are locked, not the user's own.
+    let lock = ["--safe-mode", "engine", "lock"];
+    step::run("dbbackup engine lock", Command::new(&binary).args(lock))?;
     println!("== {}", prefix.display());
-    crate::step::run("dbbackup engine list", Command::new(&binary).args(["engine", "list"]))
+    step::run("dbbackup engine list", Command::new(&binary).args(["--safe-mode", "engine", "list"]))
 }
 
 /// An engine that is no longer built must not stay.
@@ -44,6 +47,8 @@ fn remove_earlier(plugins: &Path) -> Result<()> {
 fn install(from: &Path, to: &Path, mode: u32) -> Result<()> {
     let directory = to.parent().context("a file without a directory")?;
     fs::create_dir_all(directory)?;
+    // A plugin in a directory that others can write to is refused, whatever the umask is.
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
     // Through a new file, because the old binary may be running.
     let new = to.with_extension("new");
     fs::copy(from, &new)
