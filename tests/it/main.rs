@@ -6,5 +6,10 @@
     clippy::print_stderr,
     reason = "a test may panic and print"
 )]
+mod logical;
+mod logical_consistency;
+mod logical_faults;
+mod logical_restore;
+mod logical_round_trip;
 mod tidy;
 mod wire_client;

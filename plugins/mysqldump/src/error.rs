@@ -8,6 +8,10 @@ use dbbackup_sdk::{
 
 use crate::{options::OptionsError, restore::split::SplitError};
 
+/// Server errors in which DDL shows: the table's definition has changed; no such table, column,
+/// schema, routine, trigger, event; not a table of that kind; its tablespace is gone.
+const DDL: [u16; 12] = [1412, 1146, 1054, 1049, 1051, 1305, 1347, 1356, 1360, 1539, 1812, 1814];
+
 /// Everything that ends a dump or a restore.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EngineError {
@@ -167,10 +171,17 @@ pub(crate) enum RestoreError {
 }
 
 impl EngineError {
+    /// Whether DDL of another session shows in this error: something that was listed a moment ago is
+    /// gone, or is something else.
+    pub(crate) fn is_ddl(&self) -> bool {
+        match self {
+            Self::Session(error) => error.server_code().is_some_and(|code| DDL.contains(&code)),
+            _ => false,
+        }
+    }
+
     /// An error while reading a table: DDL shows as one of a few server errors.
     pub(crate) fn reading(table: &str, source: SessionError) -> Self {
-        /// Table definition changed; no such table or column; wrong table type; tablespace dropped.
-        const DDL: [u16; 6] = [1412, 1146, 1054, 1051, 1814, 1812];
         let table = table.to_owned();
         let source = Box::new(source);
         match source.server_code() {

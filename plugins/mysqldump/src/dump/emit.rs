@@ -1,5 +1,5 @@
-//! The entries of a dump in the order in which they are restored: schemas and sequences, tables with
-//! their rows, placeholders of views, routines, views, triggers, events. What comes later may need
+//! The entries of a dump in the order in which they are restored: tablespaces, schemas and sequences,
+//! tables with their rows, placeholders of views, routines, views, triggers, events. What comes later may need
 //! what came before, and nothing fires while rows are loaded. Their names sort in the same order.
 
 use dbbackup_sdk::{Host, Sink, server::Session};
@@ -55,6 +55,7 @@ impl<'a> Emitter<'a> {
     /// The first failure of reading or of the host.
     pub(super) fn emit(&mut self) -> Result<(), EngineError> {
         self.entry("00-header.sql", self.header.clone())?;
+        self.entry("05-tablespaces.sql", text::tablespaces(&self.catalogue.tablespaces))?;
         let schemas = &self.catalogue.schemas;
         for schema in schemas {
             self.entry_of("10-schemas", schema, structure(schema))?;

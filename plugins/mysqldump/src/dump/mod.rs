@@ -2,6 +2,7 @@
 //! which they can be restored one after the other.
 
 mod catalogue;
+mod collation;
 mod column;
 mod ddl;
 mod definer;
@@ -87,16 +88,37 @@ fn begin(
 ) -> Result<(Snapshot, Catalogue), EngineError> {
     let mut what = String::new();
     for _ in 0..SNAPSHOT_ATTEMPTS {
-        let before = if ddl_blocked { None } else { Some(catalogue::read(meta, selection)?) };
-        let snapshot = snapshot::begin(sessions.open()?, meta, budget, &run.host)?;
-        let catalogue = catalogue::read(meta, selection)?;
-        match before.and_then(|before| before.difference(&catalogue)) {
-            None => return Ok((snapshot, catalogue)),
-            Some(difference) => what = difference,
+        match attempt(sessions, meta, selection, ddl_blocked, budget, run) {
+            Ok((snapshot, catalogue, None)) => return Ok((snapshot, catalogue)),
+            Ok((_, _, Some(difference))) => what = difference,
+            Err(error) if error.is_ddl() => what = shown(&error),
+            Err(error) => return Err(error),
         }
         tracing::info!(object = %what, "DDL came between snapshot and catalogue: once more");
     }
     Err(EngineError::Unstable { what, attempts: SNAPSHOT_ATTEMPTS })
+}
+
+/// One attempt: the snapshot, the catalogue, and what is not equal on both sides, if anything is.
+fn attempt(
+    sessions: &Sessions,
+    meta: &mut Session,
+    selection: &Selection,
+    ddl_blocked: bool,
+    budget: LockBudget,
+    run: &BackupRun,
+) -> Result<(Snapshot, Catalogue, Option<String>), EngineError> {
+    let before = if ddl_blocked { None } else { Some(catalogue::read(meta, selection)?) };
+    let snapshot = snapshot::begin(sessions.open()?, meta, budget, &run.host)?;
+    let catalogue = catalogue::read(meta, selection)?;
+    let difference = before.and_then(|before| before.difference(&catalogue));
+    Ok((snapshot, catalogue, difference))
+}
+
+/// The object that a server's error names, in its words.
+fn shown(error: &EngineError) -> String {
+    let source = std::error::Error::source(error);
+    source.map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// Refuses tables that no snapshot covers, unless the operator accepts them; answers what is weaker

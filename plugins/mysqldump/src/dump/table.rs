@@ -13,6 +13,7 @@ use dbbackup_sdk::{
 
 use super::{
     catalogue::{Table, TableKind, digest_of_table},
+    collation,
     column::{Column, ColumnReader, Columns, Literal, Period},
     insert::InsertWriter,
     output::Output,
@@ -106,6 +107,11 @@ impl TableReader<'_> {
             return Err(EngineError::TableChanged { table: name, source: None });
         }
         let columns = self.columns.read(self.meta, schema, &table.name).map_err(reading)?;
+        let definition = if self.meta.version().is_mariadb() {
+            definition
+        } else {
+            collation::without_inherited(&definition)
+        };
         output.put(text::table_structure(&table.name, &definition))?;
         if table.kind != TableKind::Rowless {
             self.rows(schema, table, columns, output)?;

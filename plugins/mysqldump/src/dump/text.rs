@@ -48,7 +48,9 @@ pub(crate) fn header(
     consistent_at: &str,
 ) -> String {
     let mut header = format!(
-        "-- dbbackup {} SQL dump\n-- Server version\t{}\n-- Content of\t{consistent_at}\n",
+        "-- dbbackup {} SQL dump\n-- Server version\t{}\n-- Content of\t{consistent_at}\n\
+         -- Load it with our own restore, or with the stock client, whose --comments keeps the comments\n\
+         -- inside of routines\n",
         env!("CARGO_PKG_VERSION"),
         in_comment(&version.text),
     );
@@ -77,6 +79,11 @@ pub(crate) fn header(
 /// The end of a dump: without it, a dump is cut off.
 pub(crate) fn footer(ended: &str) -> String {
     format!("\n{SETTINGS_BACK}\n-- Dump completed on {ended}\n")
+}
+
+/// Makes the general tablespaces that tables lie in.
+pub(crate) fn tablespaces(definitions: &[String]) -> String {
+    definitions.iter().map(|definition| format!("\n{definition};\n")).collect()
 }
 
 /// Makes a schema the default one.

@@ -25,8 +25,12 @@ use crate::{
 /// The server refuses rows of a table without transactions inside a transaction: MySQL with
 /// `enforce_gtid_consistency`.
 const NOT_IN_TRANSACTION: u16 = 1785;
+/// A tablespace of that name is there.
+const TABLESPACE_EXISTS: u16 = 1813;
 /// Warnings that say that a value is not what the dump says: out of range, wrong, too long, truncated.
 const CHANGED: [u64; 4] = [1264, 1366, 1406, 1292];
+/// `Data truncated`: the same, but for an `ENUM` that holds no value of its list, as in the source.
+const TRUNCATED: u64 = 1265;
 /// Most warnings that are handed on.
 const MAX_WARNINGS: usize = 100;
 /// Bytes after which progress is reported.
@@ -191,6 +195,9 @@ impl<'a> Applier<'a> {
             self.leave_transaction(at)?;
             outcome = run_parts(self.session, &parts);
         }
+        if how.may_exist && outcome.as_ref().is_err_and(|error| is_code(error, TABLESPACE_EXISTS)) {
+            return Ok(());
+        }
         let completion = outcome.map_err(|source| failed(at, piece.bytes, source))?;
         self.after(how, completion, piece.bytes.len() as u64, at)
     }
@@ -284,7 +291,8 @@ impl<'a> Applier<'a> {
         let warnings = self.session.query("SHOW WARNINGS")?;
         for record in warnings.records() {
             let text = record.get("Message").unwrap_or_default();
-            if CHANGED.contains(&record.number("Code").unwrap_or(0)) {
+            let code = record.number("Code").unwrap_or(0);
+            if CHANGED.contains(&code) || code == TRUNCATED && !self.is_enum(text)? {
                 return Err(RestoreError::Changed {
                     entry: at.entry.to_owned(),
                     line: at.place.line,
@@ -296,6 +304,19 @@ impl<'a> Applier<'a> {
             self.warn(format!("{} line {}: {text}", at.entry, at.place.line));
         }
         Ok(())
+    }
+
+    /// Whether a warning is about a column of type `ENUM` or `SET` of the table at hand.
+    fn is_enum(&mut self, warning: &str) -> Result<bool, EngineError> {
+        let Some(table) = &self.transaction.table else {
+            return Ok(false);
+        };
+        let object = table.object.as_deref().unwrap_or_default();
+        Ok(self
+            .guard
+            .enums(&table.schema, object)?
+            .iter()
+            .any(|column| warning.contains(&format!("'{column}'"))))
     }
 
     fn warn(&mut self, text: String) {

@@ -6,7 +6,7 @@ use dbbackup_sdk::{document::restore::RestoreRequest, server::quote};
 
 use super::{
     edit,
-    head::{Action, Head, Kind, Name},
+    head::{self, Action, Head, Kind, Name},
 };
 use crate::pattern::Pattern;
 
@@ -28,6 +28,8 @@ pub(super) struct Run {
     pub(super) object: Option<Affected>,
     /// Its schema is wanted as a whole.
     pub(super) whole_schema: bool,
+    /// What it makes may be there already.
+    pub(super) may_exist: bool,
     /// It adds rows to a table.
     pub(super) writes_rows: bool,
     /// It names a schema that has another name now in code of the user's own.
@@ -82,7 +84,8 @@ impl Choice {
         self.only.is_empty() || self.only.iter().any(whole)
     }
 
-    fn wants_object(&self, schema: &str, object: &str) -> bool {
+    /// Whether an object is wanted.
+    pub(super) fn wants(&self, schema: &str, object: &str) -> bool {
         self.only.is_empty()
             || self.only.iter().any(|pattern| pattern.matches_object(schema, object))
     }
@@ -91,6 +94,9 @@ impl Choice {
     pub(super) fn decide(&mut self, head: Head, statement: &[u8]) -> Decision {
         match head {
             Head::Other => Decision::Run(Run::default()),
+            // Part of a dump goes where it can without making files elsewhere.
+            Head::Tablespace if !self.only.is_empty() => Decision::Skip,
+            Head::Tablespace => Decision::Run(Run { may_exist: true, ..Run::default() }),
             // A transaction of ours releases such locks at once.
             Head::Unlock => Decision::Skip,
             Head::Use(name) => {
@@ -135,7 +141,7 @@ impl Choice {
         let wanted = if kind == Kind::Trigger && action == Action::Drop {
             self.wants_whole_schema(schema)
         } else {
-            self.wants_object(schema, &name.text)
+            self.wants(schema, &name.text)
         };
         if !wanted {
             return Decision::Skip;
@@ -147,8 +153,13 @@ impl Choice {
                 // Definitions that the server wrote itself: every name is in backticks.
                 Kind::Table | Kind::View => edits = edit::qualifiers(statement, &self.map),
                 Kind::Trigger | Kind::Program => {
-                    names_old_schema =
-                        self.map.keys().find(|old| edit::mentions(statement, old)).cloned();
+                    if kind == Kind::Trigger {
+                        let named = head::schemas_of_trigger(statement);
+                        edits = named.iter().flat_map(|name| self.renamed(name)).collect();
+                    }
+                    let body = statement.get(edits.last().map_or(0, |edit| edit.0.end)..);
+                    let mentions = |old: &&String| edit::mentions(body.unwrap_or_default(), old);
+                    names_old_schema = self.map.keys().find(mentions).cloned();
                 }
             }
         }
@@ -159,6 +170,7 @@ impl Choice {
                 object: Some(name.text.clone()),
             }),
             whole_schema: self.wants_whole_schema(schema),
+            may_exist: false,
             writes_rows: kind == Kind::Table && action == Action::Write,
             names_old_schema,
         })

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dbbackup_sdk::server::{Session, SessionError};
+use dbbackup_sdk::server::{
+    Session, SessionError,
+    quote::{self, Escaping},
+};
 
 use super::target::objects_in;
 
@@ -38,6 +41,22 @@ impl Guard {
         object: &str,
     ) -> Result<bool, SessionError> {
         Ok(self.force || !self.before(schema)?.contains(object))
+    }
+
+    /// Names of a table's columns of type `ENUM` or `SET`.
+    ///
+    /// # Errors
+    /// The server cannot be asked.
+    pub(super) fn enums(&mut self, schema: &str, table: &str) -> Result<Vec<String>, SessionError> {
+        let literal = |name| quote::string(name, Escaping::Backslash);
+        let columns = self.session.query(format!(
+            "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} \
+             AND TABLE_NAME = {} AND DATA_TYPE IN ('enum', 'set')",
+            literal(schema),
+            literal(table)
+        ))?;
+        let names = columns.records().filter_map(|record| record.at(0));
+        Ok(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
     }
 
     fn before(&mut self, schema: &str) -> Result<&BTreeSet<String>, SessionError> {

@@ -15,6 +15,8 @@ pub(crate) enum Head {
     Schema(Action, Name),
     /// A statement about an object, perhaps qualified with its schema.
     Object(Kind, Action, Option<Name>, Name),
+    /// `CREATE TABLESPACE`.
+    Tablespace,
     /// `UNLOCK TABLES`.
     Unlock,
     /// Anything else: session settings above all.
@@ -60,6 +62,25 @@ pub(crate) struct Name {
 pub(crate) fn parse(statement: &[u8]) -> Head {
     let statement = statement.get(..HEAD_BYTES).unwrap_or(statement);
     Words { statement, at: 0 }.head().unwrap_or(Head::Other)
+}
+
+/// Schemas that the head of a `CREATE TRIGGER` names: its own and its table's, as the user wrote them.
+pub(crate) fn schemas_of_trigger(statement: &[u8]) -> Vec<Name> {
+    let mut words = Words { statement: statement.get(..HEAD_BYTES).unwrap_or(statement), at: 0 };
+    let mut schemas = Vec::new();
+    let mut last: Option<Name> = None;
+    while let Some(token) = words.token() {
+        match token {
+            Token::Word(word, _) if word.eq_ignore_ascii_case(b"FOR") => break,
+            Token::Word(word, range) => {
+                last = Some(Name { text: String::from_utf8_lossy(word).into_owned(), range });
+            }
+            Token::Quoted(name) => last = Some(name),
+            Token::Sign(b'.') => schemas.extend(last.take()),
+            Token::Sign(_) => last = None,
+        }
+    }
+    schemas
 }
 
 /// The tokens of a statement. Plain comments are blanks, and so are the marks of executable ones.
@@ -120,6 +141,7 @@ impl<'a> Words<'a> {
                 self.skip_condition();
                 return Some(Head::Schema(action, self.name()?));
             }
+            "TABLESPACE" => return Some(Head::Tablespace),
             "TABLE" | "SEQUENCE" => Kind::Table,
             "VIEW" => Kind::View,
             "TRIGGER" => return self.trigger(action),
@@ -275,7 +297,7 @@ fn is_word_byte(byte: u8) -> bool {
 }
 
 fn is_kind(word: &[u8]) -> bool {
-    const KINDS: [&str; 12] = [
+    const KINDS: [&str; 13] = [
         "DATABASE",
         "SCHEMA",
         "TABLE",
@@ -288,6 +310,7 @@ fn is_kind(word: &[u8]) -> bool {
         "PACKAGE",
         "LIBRARY",
         "TEMPORARY",
+        "TABLESPACE",
     ];
     KINDS.iter().any(|kind| word.eq_ignore_ascii_case(kind.as_bytes()))
 }

@@ -34,6 +34,9 @@ pub(crate) fn run(
     let mut target = Target::connect(run)?;
     target.prepare(options)?;
     let choice = Choice::new(&run.request);
+    if run.request.force {
+        target.drop_replaced(&plan::tables(&run.request.manifest), &choice)?;
+    }
     let guard = Guard::new(run.request.force, target.connect_another()?);
     let mut applier = Applier::new(&mut target.session, choice, guard, options, &run.host);
     applier.begin()?;

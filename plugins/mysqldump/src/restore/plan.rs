@@ -21,6 +21,8 @@ use crate::{
 
 /// Directory of the entries that make schemas, one for each.
 const SCHEMA_ENTRIES: &str = "10-schemas/";
+/// Directory of the entries of tables, `schema/table.sql`.
+const TABLE_ENTRIES: &str = "20-tables/";
 /// Room for the command byte and for what an edit adds.
 const PACKET_OVERHEAD_BYTES: u64 = 1024;
 
@@ -137,17 +139,29 @@ fn steps(manifest: &Manifest, choice: &Choice, options: &Options, address: &str)
 
 /// The schemas of one of our own dumps, by the names of its entries; none for other dumps.
 fn schemas(manifest: &Manifest) -> Vec<String> {
-    let mut schemas: Vec<String> = manifest
+    entries(manifest, SCHEMA_ENTRIES).iter().map(|name| decoded(name)).collect()
+}
+
+/// The tables of one of our own dumps with their schemas, likewise.
+pub(super) fn tables(manifest: &Manifest) -> Vec<(String, String)> {
+    let entries = entries(manifest, TABLE_ENTRIES);
+    let parts = entries.iter().filter_map(|name| name.split_once('/'));
+    parts.map(|(schema, table)| (decoded(schema), decoded(table))).collect()
+}
+
+/// Names of the entries of a directory, without `.sql`.
+fn entries(manifest: &Manifest, directory: &str) -> Vec<String> {
+    let mut names: Vec<String> = manifest
         .files
         .iter()
         .filter_map(|file| {
             let path = file.piece.as_ref().map_or(&file.path, |piece| &piece.of).to_string();
-            let (_, name) = path.split_once(SCHEMA_ENTRIES)?;
-            Some(decoded(name.strip_suffix(".sql")?))
+            let (_, name) = path.split_once(directory)?;
+            name.strip_suffix(".sql").map(str::to_owned)
         })
         .collect();
-    schemas.dedup();
-    schemas
+    names.dedup();
+    names
 }
 
 /// The name that a path component stands for.

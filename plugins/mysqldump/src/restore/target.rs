@@ -13,6 +13,7 @@ use dbbackup_sdk::{
     wire::{ConnectOptions, Secret},
 };
 
+use super::chosen::Choice;
 use crate::{
     cancel::CancelWatch,
     error::{EngineError, RestoreError},
@@ -90,6 +91,24 @@ impl Target {
             }
             _ => Err(error.into()),
         }
+    }
+
+    /// Drops the tables that are about to be replaced, all of them first: a foreign key to an old
+    /// table of another form would be refused.
+    pub(super) fn drop_replaced(
+        &mut self,
+        tables: &[(String, String)],
+        choice: &Choice,
+    ) -> Result<(), EngineError> {
+        for (schema, table) in tables.iter().filter(|(schema, table)| choice.wants(schema, table)) {
+            let quoted = quote::qualified(choice.target_schema(schema), table);
+            match self.session.execute(format!("DROP TABLE IF EXISTS {quoted}")) {
+                // There is a view of that name, which the dump drops itself, or no such schema.
+                Err(error) if matches!(error.server_code(), Some(1051 | 1049 | 1347 | 1965)) => {}
+                other => other.map(|_| ())?,
+            }
+        }
+        Ok(())
     }
 
     /// Makes the backup's position the target's own, so that it can follow the source from there.

@@ -8,6 +8,7 @@ mod object;
 mod program;
 mod read;
 mod selection;
+mod tablespace;
 
 pub(crate) use object::{Context, Schema, Table, TableKind, View};
 pub(crate) use read::{digest_of_table, read, schema_names};
@@ -20,6 +21,8 @@ use dbbackup_sdk::document::manifest::ExcludedRecord;
 pub(crate) struct Catalogue {
     /// The schemas, by name.
     pub(crate) schemas: Vec<Schema>,
+    /// Statements that make the general tablespaces in use.
+    pub(crate) tablespaces: Vec<String>,
     /// What is left out, and why.
     pub(crate) excluded: Vec<ExcludedRecord>,
 }

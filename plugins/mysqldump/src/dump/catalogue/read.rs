@@ -16,6 +16,7 @@ use dbbackup_sdk::{
 use super::{
     Catalogue, Selection,
     object::{Estimate, Schema, Sequence, Table, TableKind},
+    tablespace,
 };
 use crate::error::EngineError;
 
@@ -33,13 +34,20 @@ const ROWLESS: [(&str, Option<&str>); 3] = [
 pub(crate) fn read(meta: &mut Session, selection: &Selection) -> Result<Catalogue, EngineError> {
     let engines = transactional_engines(meta)?;
     let mut catalogue = Catalogue::default();
+    let mut tablespaces = BTreeSet::new();
     let all = schema_names(meta)?;
     for name in selection.schemas(all, &mut catalogue.excluded)? {
-        let mut reader =
-            Reader { meta, selection, engines: &engines, excluded: &mut catalogue.excluded };
+        let mut reader = Reader {
+            meta,
+            selection,
+            engines: &engines,
+            excluded: &mut catalogue.excluded,
+            tablespaces: &mut tablespaces,
+        };
         let schema = reader.schema(name)?;
         catalogue.schemas.push(schema);
     }
+    catalogue.tablespaces = tablespace::definitions(meta, &tablespaces)?;
     Ok(catalogue)
 }
 
@@ -54,6 +62,7 @@ pub(super) struct Reader<'a> {
     selection: &'a Selection,
     engines: &'a BTreeSet<String>,
     pub(super) excluded: &'a mut Vec<ExcludedRecord>,
+    tablespaces: &'a mut BTreeSet<String>,
 }
 
 impl Reader<'_> {
@@ -131,6 +140,7 @@ impl Reader<'_> {
             TableKind::Transactional
         };
         let definition = self.definition("TABLE", &quote::identifier(name), 1)?;
+        self.tablespaces.extend(tablespace::named_in(&definition));
         Ok(Table {
             name: name.to_owned(),
             kind,

@@ -13,6 +13,7 @@ fn head(sql: &str) -> String {
             let schema = schema.map_or(String::new(), |schema| format!("{}.", text(&schema)));
             format!("{action:?} {kind:?} {schema}{}", text(&name))
         }
+        Head::Tablespace => "tablespace".to_owned(),
         Head::Unlock => "unlock".to_owned(),
         Head::Other => "other".to_owned(),
     }
@@ -56,8 +57,17 @@ fn heads_of_stock_dumps_are_understood() {
         ("/*!40101 SET NAMES utf8mb4 */", "other"),
         ("SELECT 1", "other"),
         ("COMMIT", "other"),
+        ("CREATE TABLESPACE `x` ADD DATAFILE 'x.ibd'", "tablespace"),
         ("", "other"),
     ] {
         assert_eq!(head(sql), expected, "{sql}");
     }
+}
+
+#[test]
+fn a_trigger_may_name_its_schema_twice() {
+    let sql = "CREATE DEFINER=`a.b`@`%` TRIGGER `s 1`.tr BEFORE INSERT ON shop.t FOR EACH ROW SET x.y = 1";
+    let names: Vec<String> =
+        schemas_of_trigger(sql.as_bytes()).into_iter().map(|name| name.text).collect();
+    assert_eq!(names, ["s 1", "shop"]);
 }

@@ -15,6 +15,7 @@ pub(in crate::restore) fn manifest() -> serde_json::Value {
             {"kind": "stream", "path": "dump/00-header.sql", "size_bytes": 1},
             {"kind": "stream", "path": "dump/10-schemas/shop.sql", "size_bytes": 1},
             {"kind": "stream", "path": "dump/10-schemas/a%60b%C3%BC.sql", "size_bytes": 1},
+            {"kind": "stream", "path": "dump/20-tables/shop/a%2Fb.sql", "size_bytes": 1},
         ],
     })
 }
@@ -23,4 +24,5 @@ pub(in crate::restore) fn manifest() -> serde_json::Value {
 fn schemas_are_read_from_the_names_of_entries() {
     let manifest: Manifest = serde_json::from_value(manifest()).unwrap();
     assert_eq!(schemas(&manifest), ["shop", "a`bü"]);
+    assert_eq!(tables(&manifest), [("shop".to_owned(), "a/b".to_owned())]);
 }

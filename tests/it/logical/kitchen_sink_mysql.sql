@@ -1,0 +1,22 @@
+-- Objects that MySQL alone knows.
+SET NAMES utf8mb4;
+USE sink;
+CREATE TABLE my_types (id INT PRIMARY KEY, vec VECTOR(4), pt POINT SRID 4326 NOT NULL, inv INT INVISIBLE DEFAULT 7, ex VARCHAR(40) DEFAULT (CONCAT('a', 'b')), col VARCHAR(9) COLLATE utf8mb4_0900_as_cs, js JSON, KEY ((CAST(js->'$.id' AS UNSIGNED))), SPATIAL KEY (pt), KEY hidden (inv) INVISIBLE);
+INSERT INTO my_types (id, vec, pt, inv, js) VALUES (1, TO_VECTOR('[1, 2.5, -3e-7, 1e30]'), ST_SRID(POINT(1, 2), 4326), 9, '{"id": 5, "deep": {"x": "\\u0000\\\\"}}'), (2, NULL, ST_SRID(POINT(3, 4), 4326), NULL, NULL);
+SET SESSION sql_generate_invisible_primary_key = ON;
+CREATE TABLE gipk (a INT);
+SET SESSION sql_generate_invisible_primary_key = OFF;
+INSERT INTO gipk VALUES (10), (20), (30);
+DELETE FROM gipk WHERE a = 20;
+CREATE TABLE multi (id INT PRIMARY KEY, tags JSON, KEY t ((CAST(tags AS CHAR(10) ARRAY))));
+INSERT INTO multi VALUES (1, '["a", "b"]');
+CREATE TABLE subparted (id INT, d INT) PARTITION BY RANGE (d) SUBPARTITION BY HASH (id) SUBPARTITIONS 2 (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN MAXVALUE);
+INSERT INTO subparted VALUES (1, 5), (2, 50);
+CREATE LIBRARY lib LANGUAGE JAVASCRIPT AS $$ export function twice(n) { return n * 2; } $$;
+CREATE JSON RELATIONAL DUALITY VIEW duality AS SELECT JSON_DUALITY_OBJECT('_id': id, 'd': parent) FROM self_ref;
+CREATE TABLE masked (a INT CHECK (a > 0) NOT ENFORCED, b INT, CONSTRAINT named CHECK (b < 10));
+INSERT INTO masked VALUES (-1, 5);
+CREATE VIEW missing_definer AS SELECT 1 AS one;
+CREATE USER gone@localhost;
+CREATE DEFINER=gone@localhost VIEW of_gone AS SELECT a FROM gipk;
+DROP USER gone@localhost;
