@@ -50,12 +50,12 @@ enum Step {
 }
 
 impl Watchdog {
-    /// Opens the second session, and from now on gives the session `wait` to get its lock.
-    pub(crate) fn start(session: &Session, wait: Duration) -> Result<Self, SessionError> {
+    /// Opens the second session, and gives the first one until `deadline` to get its lock.
+    pub(crate) fn start(session: &Session, deadline: Instant) -> Result<Self, SessionError> {
         let refused = |source: SessionError| SessionError::Watchdog { source: Box::new(source) };
         let mut killer = session.connect_another().map_err(refused)?;
         killer.set_timeouts(WATCHDOG_TIMEOUT, WATCHDOG_TIMEOUT).map_err(refused)?;
-        let state = State { step: Step::Waiting(Instant::now() + wait), exceeded: None };
+        let state = State { step: Step::Waiting(deadline), exceeded: None };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let id = session.id();
         let watched = Arc::clone(&shared);

@@ -1,7 +1,12 @@
 //! The login plugins: what to answer to a challenge, and how the rest of the dialogue goes.
 
-use mysql_common::scramble::{create_response_for_ed25519, scramble_native, scramble_sha256};
+use ed25519_dalek::{
+    VerifyingKey,
+    hazmat::{ExpandedSecretKey, raw_sign},
+};
 use rsa::{Oaep, RsaPublicKey, pkcs1::DecodeRsaPublicKey, pkcs8::DecodePublicKey};
+use sha1::Sha1;
+use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroizing;
 
 use crate::wire::{Secret, WireError};
@@ -92,22 +97,22 @@ impl<'a> Login<'a> {
     /// The answer to the challenge.
     pub(crate) fn first_answer(&self) -> Result<Answer, WireError> {
         let password = self.password.expose();
-        let answer = match self.plugin {
-            Plugin::Native => scramble_native(&self.challenge, password).map(Vec::from),
-            Plugin::CachingSha2 => scramble_sha256(&self.challenge, password).map(Vec::from),
-            Plugin::Ed25519 => {
-                Some(create_response_for_ed25519(password, &self.challenge).to_vec())
+        match self.plugin {
+            Plugin::Native | Plugin::CachingSha2 if password.is_empty() => {
+                Ok(Zeroizing::new(Vec::new()))
             }
-            Plugin::Sha256 if password.is_empty() => Some(vec![0]),
+            Plugin::Native => Ok(native_answer(password, &self.challenge)),
+            Plugin::CachingSha2 => Ok(sha2_answer(password, &self.challenge)),
+            Plugin::Ed25519 => Ok(ed25519_answer(password, &self.challenge)),
+            Plugin::Sha256 if password.is_empty() => Ok(Zeroizing::new(vec![0])),
             // This plugin, the older one, counts a local socket as open.
-            Plugin::Sha256 if self.way == Way::Encrypted => return Ok(self.clear_password()),
-            Plugin::Sha256 => Some(vec![self.plugin.key_request()]),
-            Plugin::Clear if self.way != Way::Open => return Ok(self.clear_password()),
+            Plugin::Sha256 if self.way == Way::Encrypted => Ok(self.clear_password()),
+            Plugin::Sha256 => Ok(Zeroizing::new(vec![self.plugin.key_request()])),
+            Plugin::Clear if self.way != Way::Open => Ok(self.clear_password()),
             Plugin::Clear => {
-                return Err(WireError::ClearPassword { plugin: self.plugin.name().to_owned() });
+                Err(WireError::ClearPassword { plugin: self.plugin.name().to_owned() })
             }
-        };
-        Ok(Zeroizing::new(answer.unwrap_or_default()))
+        }
     }
 
     /// The answer to a packet that goes on with the plugin's own dialogue; nothing when the server
@@ -146,10 +151,37 @@ impl<'a> Login<'a> {
         }
         let mut random = rsa::rand_core::OsRng;
         let encrypted = key
-            .encrypt(&mut random, Oaep::new::<sha1::Sha1>(), &masked)
+            .encrypt(&mut random, Oaep::new::<Sha1>(), &masked)
             .map_err(|source| WireError::PasswordKey { source })?;
         Ok(Zeroizing::new(encrypted))
     }
+}
+
+/// `SHA1(password) XOR SHA1(challenge, SHA1(SHA1(password)))`
+fn native_answer(password: &[u8], challenge: &[u8]) -> Answer {
+    let once = Sha1::digest(password);
+    let proof = Sha1::new().chain_update(challenge).chain_update(Sha1::digest(once)).finalize();
+    xor(&once, &proof)
+}
+
+/// `SHA256(password) XOR SHA256(SHA256(SHA256(password)), challenge)`
+fn sha2_answer(password: &[u8], challenge: &[u8]) -> Answer {
+    let once = Sha256::digest(password);
+    let proof = Sha256::new().chain_update(Sha256::digest(once)).chain_update(challenge).finalize();
+    xor(&once, &proof)
+}
+
+/// An Ed25519 signature of the challenge, by a key expanded from a password of any length where the
+/// standard expands a seed of 32 bytes.
+fn ed25519_answer(password: &[u8], challenge: &[u8]) -> Answer {
+    let expanded = Zeroizing::new(<[u8; 64]>::from(Sha512::digest(password)));
+    let key = ExpandedSecretKey::from_bytes(&expanded);
+    let signature = raw_sign::<Sha512>(&key, challenge, &VerifyingKey::from(&key));
+    Zeroizing::new(signature.to_bytes().to_vec())
+}
+
+fn xor(left: &[u8], right: &[u8]) -> Answer {
+    Zeroizing::new(left.iter().zip(right).map(|(left, right)| left ^ right).collect())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use dbbackup_sdk::{
-    server::{ConnectOptions, Ssl, SslMode},
+    server::{ConnectOptions, Ssl, SslMode, quote},
     wire::{Connection, WireError},
 };
 use dbbackup_testkit::{AuthPlugin, Flavor, Server, ServerOptions, Tls};
@@ -89,6 +89,25 @@ fn mariadb_plugins_log_in_with_and_without_tls() -> Result<()> {
             expect_refused(way.clone(), user);
         }
     }
+    Ok(())
+}
+
+/// The oldest server: no end of results as OK packets, no TLS that anybody still speaks.
+#[test]
+fn mysql_56_logs_in_with_its_only_plugin() -> Result<()> {
+    let server = Server::start(Flavor::Mysql56, ServerOptions::default())?;
+    let mut session = admin(&server)?;
+    session.execute(format!(
+        "CREATE USER native@'%' IDENTIFIED BY {}",
+        quote::string(PASSWORD, session.escaping())
+    ))?;
+    for way in [mode(tcp(&server), SslMode::Preferred), socket(&server)] {
+        let who = whoami(&account(way.clone(), "native", PASSWORD))?;
+        assert_eq!(who, (String::from("native@%"), false));
+        expect_refused(way, "native");
+    }
+    let error = whoami(&mode(tcp(&server), SslMode::Required)).expect_err("no TLS there");
+    assert!(matches!(error, WireError::TlsNotOffered { .. }), "{error:?}");
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use dbbackup_sdk::{
     position::GtidSet,
-    server::{Requirement, ServerFlavor, Session, quote},
+    server::{LockBudget, Requirement, ServerFlavor, Session, quote},
 };
 use dbbackup_testkit::{Flavor, Server, ServerOptions, wait_until};
 use std::time::Duration;
@@ -42,6 +42,25 @@ fn mysql_tells_its_position_in_two_ways_that_agree() -> Result<()> {
     let mut session = admin(&server)?;
     assert_eq!(session.binlog_status()?, None);
     assert_eq!(session.log_status()?.expect("MySQL has log_status").binlog, None);
+    Ok(())
+}
+
+#[test]
+fn mysql_56_tells_its_position_and_its_grants() -> Result<()> {
+    let server = Server::start(Flavor::Mysql56, ServerOptions::default())?;
+    let mut session = admin(&server)?;
+    assert_eq!(session.version().flavor, ServerFlavor::MySQL);
+    assert!(!session.version().at_least([5, 7, 0]));
+    session.execute("CREATE DATABASE shop")?;
+    let status = session.binlog_status()?.expect("the binlog is on");
+    assert!(matches!(status.gtid, Some(GtidSet::Mysql(_))), "{status:?}");
+    assert_eq!(session.log_status()?, None);
+    session.begin_consistent_snapshot()?;
+    assert_eq!(session.snapshot_status()?, None);
+    assert!(session.replica_sources()?.is_empty());
+    assert!(session.grants()?.allows(&Requirement::global("RELOAD")));
+    let budget = LockBudget { wait: Duration::from_secs(2), hold: Duration::from_secs(10) };
+    session.flush_tables_with_read_lock(budget)?.unlock()?;
     Ok(())
 }
 

@@ -36,6 +36,8 @@ fn common(server: &Server) -> Vec<String> {
         format!("--port={}", server.port()),
         format!("--pid-file={}", server.scratch.join("server.pid").display()),
         format!("--log-error={}", server.error_log_path().display()),
+        // A starting server removes all temporary tables there, those of other servers too.
+        format!("--tmpdir={}", server.scratch.path().display()),
         "--bind-address=127.0.0.1".to_owned(),
         "--innodb-buffer-pool-size=128M".to_owned(),
         // MySQL's default; MariaDB's of 16 MB would keep large rows out of the tests.
