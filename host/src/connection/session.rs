@@ -117,9 +117,8 @@ impl Session {
 
     fn try_rows(&mut self, query: &str) -> Result<Vec<Row>, Failed> {
         let Some(connection) = &mut self.connection else { return Err(Failed::Closed) };
-        let work = tokio::time::timeout(STATEMENT_TIMEOUT, connection.query(query));
-        // The timer needs the runtime's context when it is made.
-        let _context = self.runtime.enter();
+        // The timer is made inside, because it looks for its runtime when it is made.
+        let work = async { tokio::time::timeout(STATEMENT_TIMEOUT, connection.query(query)).await };
         match self.runtime.block_on(work) {
             Ok(rows) => rows.map_err(Failed::Driver),
             Err(_) => Err(Failed::Slow),

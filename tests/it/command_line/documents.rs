@@ -1,0 +1,88 @@
+//! `--json`: one document on every command, on every outcome.
+use anyhow::{Context, Result, ensure};
+use dbbackup_testkit::{Flavor, Rig, SampleTables, Server, ServerOptions};
+use serde_json::Value;
+
+/// Runs with `--json` and checks the envelope.
+fn document(rig: &Rig, arguments: &[&str], schema: &str, ok: bool) -> Result<Value> {
+    let outcome = rig.dbbackup(arguments.to_vec()).arg("--json").run()?;
+    let document = outcome.json()?;
+    check(&document, schema, ok).with_context(|| outcome.to_string())?;
+    Ok(document)
+}
+
+fn check(document: &Value, schema: &str, ok: bool) -> Result<()> {
+    let object = document.as_object().context("no object")?;
+    let keys: Vec<&str> = object.keys().map(String::as_str).collect();
+    ensure!(keys == ["schema", "ok", "data", "warnings", "error"], "the keys are {keys:?}");
+    ensure!(document["schema"] == format!("dbbackup.{schema}/1"), "{document}");
+    ensure!(document["ok"] == ok, "{document}");
+    ensure!(document["warnings"].is_array());
+    ensure!(document["error"].is_null() == ok);
+    if !ok {
+        for key in ["code", "message"] {
+            ensure!(document["error"][key].is_string(), "no {key}: {document}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn of_commands_without_a_server() -> Result<()> {
+    let rig = Rig::new()?;
+    std::fs::create_dir(rig.path("empty"))?;
+    document(&rig, &["version"], "version", true)?;
+    document(&rig, &["completion", "bash"], "completion", true)?;
+    document(&rig, &["list", "empty"], "list", true)?;
+    document(&rig, &["status", "empty"], "status", false)?;
+    document(&rig, &["info", "gone.sql"], "info", false)?;
+    document(&rig, &["verify", "empty"], "verify", false)?;
+    document(&rig, &["restore", "gone.sql", "--target-dir", "t"], "restore", false)?;
+    document(&rig, &["cleanup"], "cleanup", true)?;
+    let listed = document(&rig, &["engine", "list"], "engine-list", true)?;
+    ensure!(listed["data"]["engines"][0]["id"] == "mysqldump", "{listed}");
+    let info = document(&rig, &["engine", "info", "mysqldump"], "engine-info", true)?;
+    ensure!(info["data"]["engines"][0]["options_schema"].is_object());
+    document(&rig, &["engine", "lock"], "engine-lock", true)?;
+    document(&rig, &["engine", "disable", "mysqldump"], "engine-disable", true)?;
+    document(&rig, &["engine", "list"], "engine-list", true)?;
+    document(&rig, &["engine", "enable", "mysqldump"], "engine-enable", true)?;
+    document(&rig, &["engine", "new", "acme"], "engine-new", true)?;
+    document(&rig, &["engine", "new", "acme"], "engine-new", false)?;
+    let away = ["--host", "127.0.0.1", "--port", "1"];
+    document(&rig, &[&["engine", "select"], &away[..]].concat(), "engine-select", false)?;
+    document(&rig, &[&["engine", "doctor"], &away[..]].concat(), "engine-doctor", false)?;
+    document(&rig, &[&["doctor"], &away[..]].concat(), "doctor", false)?;
+    document(&rig, &[&["physical-backup"], &away[..]].concat(), "physical-backup", false)?;
+    document(&rig, &["engine", "remove", "mysqldump"], "engine-remove", true)?;
+    document(&rig, &["engine", "nonsense"], "engine", false)?;
+    document(&rig, &["nonsense"], "usage", false)?;
+    Ok(())
+}
+
+#[test]
+fn of_a_backup_and_its_progress() -> Result<()> {
+    let rig = Rig::new()?;
+    let server = Server::start(Flavor::Mysql97, ServerOptions::default())?;
+    SampleTables::small().load(&server)?;
+    let arguments =
+        ["physical-backup", "--engine", "mysqldump", "--output", "a.sql.gz", "--json", "--progress", "json"];
+    let outcome = rig.dbbackup_on(&server, arguments).run()?;
+    let document = outcome.expect_success()?.json()?;
+    check(&document, "physical-backup", true)?;
+    ensure!(document["data"]["artefact"].as_str().is_some_and(|name| name.ends_with("a.sql.gz")));
+    ensure!(document["data"]["coordinates"]["precision"] == "exact", "{document}");
+    for line in outcome.stderr.lines() {
+        let event: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
+        ensure!(event["event"].is_string() && event["time"].is_string(), "{event}");
+    }
+    ensure!(outcome.stderr.contains("\"event\":\"step\""), "no step was told: {outcome}");
+
+    let doctor = rig.dbbackup_on(&server, ["doctor", "--json"]).run()?;
+    check(&doctor.expect_success()?.json()?, "doctor", true)?;
+    let listed = rig.dbbackup(["list", "--json"]).run()?.json()?;
+    ensure!(listed["data"]["locations"][0]["backups"][0]["state"]["state"] == "complete", "{listed}");
+    let info = rig.dbbackup(["info", "a.sql.gz", "--json"]).run()?.json()?;
+    ensure!(info["data"]["schema"] == "dbbackup.manifest/1");
+    Ok(())
+}
