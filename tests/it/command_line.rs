@@ -61,8 +61,7 @@ fn a_password_in_an_argument_is_refused_and_not_repeated() -> Result<()> {
     let rig = Rig::without_plugins()?;
     for argument in ["--password=hunter2", "-phunter2", "--password"] {
         for json in [&[][..], &["--json"]] {
-            let outcome =
-                rig.dbbackup(["physical-backup", argument]).args(json.to_vec()).run()?;
+            let outcome = rig.dbbackup(["physical-backup", argument]).args(json.to_vec()).run()?;
             outcome.expect_exit(2)?;
             let said = format!("{}{}", outcome.stderr, outcome.stdout_text());
             ensure!(!said.contains("hunter2"), "the password was repeated: {said}");

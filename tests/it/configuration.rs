@@ -105,7 +105,13 @@ fn passwords_from_every_allowed_place() -> Result<()> {
     Ok(())
 }
 
-fn with_mode(rig: &Rig, server: &Server, host: &str, mode: &str, ca: Option<&Path>) -> Result<Outcome> {
+fn with_mode(
+    rig: &Rig,
+    server: &Server,
+    host: &str,
+    mode: &str,
+    ca: Option<&Path>,
+) -> Result<Outcome> {
     let port = server.port().to_string();
     let login = ["engine", "select", "--host", host, "--port", &port, "--user", ADMIN_USER];
     let mut invocation = rig.dbbackup(login).env("MYSQL_PWD", ADMIN_PASSWORD);

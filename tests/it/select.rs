@@ -1,8 +1,6 @@
 //! `engine select`: the handbook's two blocks, the same facts as data, the same choice every time.
 use anyhow::{Context, Result, ensure};
-use dbbackup_testkit::{
-    ADMIN_USER, AuthPlugin, Flavor, Rig, SampleTables, Server, ServerOptions,
-};
+use dbbackup_testkit::{ADMIN_USER, AuthPlugin, Flavor, Rig, SampleTables, Server, ServerOptions};
 use serde_json::Value;
 
 const RULE: &str = "--------------------------------------------------";

@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand};
 
 /// Back up MySQL and MariaDB, physically and logically, through engine plugins.
 #[derive(Debug, Parser)]
-#[command(name = "dbbackup", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "dbbackup", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done; 1 failed; 2 usage; 3 configuration; 4 precondition \
     (privilege, plugin, version); 5 server unreachable or login refused; 6 target; 7 no space; \
     8 another run holds the lock; 9 lock budget exceeded, nothing written; 10 written but degraded; \

@@ -117,6 +117,7 @@ pub(super) fn run(args: &PhysicalBackupArgs, context: &Context) -> CommandResult
     let config = SelectorConfig {
         prefer_physical: args.prefer_physical,
         max_lock_ms: Some(job::milliseconds(args.limits.max_lock)),
+        accept_degraded: args.limits.accept_degraded.clone(),
         options: job::options(args, context)?,
         ..selector_config(context)
     };

@@ -40,18 +40,6 @@ pub enum ServerError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A statement was refused for want of a privilege.
-    #[error("{step} on {address}")]
-    Privilege {
-        /// What was being done.
-        step: &'static str,
-        /// `host:port` or the socket.
-        address: String,
-        /// The privilege and the account that lacks it.
-        missing: MissingPrivilege,
-        /// The server's own words.
-        source: ServerSaid,
-    },
     /// A statement failed.
     #[error("{step} on {address}")]
     Statement {
@@ -70,25 +58,6 @@ pub enum ServerError {
     },
 }
 
-/// A privilege that an account lacks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MissingPrivilege {
-    /// Names of privileges, any one of which would do.
-    pub privileges: String,
-    /// `CURRENT_USER()`, if it could be asked.
-    pub account: Option<String>,
-}
-
-impl MissingPrivilege {
-    /// The statement that grants it.
-    pub fn grant(&self) -> String {
-        let account = self.account.as_deref().unwrap_or("the_account@the_host");
-        let (user, host) = account.rsplit_once('@').unwrap_or((account, "%"));
-        let quote = |name: &str| format!("'{}'", name.replace('\\', "\\\\").replace('\'', "''"));
-        format!("GRANT {} ON *.* TO {}@{};", self.privileges, quote(user), quote(host))
-    }
-}
-
 /// The server's own error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message} (error {code})")]
@@ -102,7 +71,6 @@ pub struct ServerSaid {
 impl Classified for ServerError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Privilege { .. } => Exit::Precondition,
             Self::Runtime { .. } => Exit::Failed,
             _ => Exit::Server,
         }
@@ -123,7 +91,6 @@ impl Classified for ServerError {
             Self::Tls { .. } => Some(
                 "check --ssl-ca: it must hold the authority of the server's certificate".to_owned(),
             ),
-            Self::Privilege { missing, .. } => Some(missing.grant()),
             Self::Statement { .. } | Self::Runtime { .. } => None,
         }
     }
@@ -134,7 +101,6 @@ impl Classified for ServerError {
             Self::ConnectTimeout { .. } => "E-SERVER-TIMEOUT",
             Self::AccessDenied { .. } => "E-SERVER-ACCESS",
             Self::Tls { .. } => "E-SERVER-TLS",
-            Self::Privilege { .. } => "E-SERVER-PRIVILEGE",
             Self::Statement { .. } => "E-SERVER-STATEMENT",
             Self::Runtime { .. } => "E-RUNTIME",
         }

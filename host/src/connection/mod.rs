@@ -9,7 +9,7 @@ mod error;
 mod password;
 mod session;
 
-pub use error::{MissingPrivilege, ServerError};
+pub use error::{ServerError, ServerSaid};
 pub use password::PasswordSource;
 pub use session::Session;
 

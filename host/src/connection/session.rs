@@ -1,7 +1,7 @@
 //! A session with the server for the few statements that the host itself runs.
 //!
 //! It blocks: a runtime of one thread lives inside, so that nothing asynchronous leaves this file.
-use super::{Connection, MissingPrivilege, ServerError, error::ServerSaid, name_of};
+use super::{Connection, ServerError, error::ServerSaid, name_of};
 use dbbackup_plugin_api::document::connection::{SslDocument, SslMode};
 use mysql_async::{
     ClientIdentity, Conn, DriverError, OptsBuilder, Row, ServerError as WireError, SslOpts,
@@ -15,8 +15,6 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Server errors that mean "this account or password is refused".
 const ACCESS_DENIED: [u16; 6] = [1044, 1045, 1130, 1698, 1862, 3118];
-/// Server errors that mean "this statement needs a privilege".
-const PRIVILEGE_DENIED: [u16; 4] = [1142, 1143, 1227, 1370];
 
 /// An open session. Dropping it closes the connection without a farewell.
 pub struct Session {
@@ -62,23 +60,7 @@ impl Session {
     pub fn rows(&mut self, step: &'static str, query: &str) -> Result<Vec<Row>, ServerError> {
         match self.try_rows(query) {
             Ok(rows) => Ok(rows),
-            Err(error) => Err(self.classify(step, error, None)),
-        }
-    }
-
-    /// As [`Session::rows`], naming the privilege to grant if that is what is missing.
-    ///
-    /// # Errors
-    /// [`ServerError::Privilege`], [`ServerError::Statement`].
-    pub fn rows_with_privilege(
-        &mut self,
-        step: &'static str,
-        query: &str,
-        privileges: &str,
-    ) -> Result<Vec<Row>, ServerError> {
-        match self.try_rows(query) {
-            Ok(rows) => Ok(rows),
-            Err(error) => Err(self.classify(step, error, Some(privileges))),
+            Err(error) => Err(self.classify(step, error)),
         }
     }
 
@@ -98,7 +80,7 @@ impl Session {
                 tracing::debug!(step, code = error.code, "the server does not answer this");
                 Ok(None)
             }
-            Err(error) => Err(self.classify(step, error, None)),
+            Err(error) => Err(self.classify(step, error)),
         }
     }
 
@@ -125,39 +107,13 @@ impl Session {
         }
     }
 
-    fn classify(
-        &mut self,
-        step: &'static str,
-        failed: Failed,
-        privileges: Option<&str>,
-    ) -> ServerError {
-        let address = self.address.clone();
-        let error = match failed {
-            Failed::Driver(error) => error,
-            Failed::Slow => {
-                let text = format!("no answer within {} s", STATEMENT_TIMEOUT.as_secs());
-                return ServerError::Statement { step, address, source: text.into() };
-            }
-            Failed::Closed => {
-                return ServerError::Statement { step, address, source: "it is closed".into() };
-            }
+    fn classify(&self, step: &'static str, failed: Failed) -> ServerError {
+        let source = match failed {
+            Failed::Driver(error) => cause(error),
+            Failed::Slow => format!("no answer within {} s", STATEMENT_TIMEOUT.as_secs()).into(),
+            Failed::Closed => "it is closed".into(),
         };
-        match (error, privileges) {
-            (mysql_async::Error::Server(error), Some(privileges))
-                if PRIVILEGE_DENIED.contains(&error.code) || error.code == 1044 =>
-            {
-                let missing =
-                    MissingPrivilege { privileges: privileges.to_owned(), account: self.account() };
-                ServerError::Privilege { step, address, missing, source: said(&error) }
-            }
-            (error, _) => ServerError::Statement { step, address, source: cause(error) },
-        }
-    }
-
-    fn account(&mut self) -> Option<String> {
-        let rows = self.try_rows("SELECT CURRENT_USER()");
-        // Only a name for a hint: without it, the hint has a placeholder.
-        rows.ok()?.into_iter().next()?.take_opt(0)?.ok()
+        ServerError::Statement { step, address: self.address.clone(), source }
     }
 }
 

@@ -70,12 +70,3 @@ fn the_password_is_never_shown() {
     let connection = Connection::new(ConnectionDocument::default(), Some(b"hunter2".to_vec()));
     assert!(!format!("{connection:?}").contains("hunter2"));
 }
-
-#[test]
-fn a_grant_quotes_what_it_names() {
-    let missing = MissingPrivilege {
-        privileges: "RELOAD".into(),
-        account: Some("o'brien@x@10.0.0.%".into()),
-    };
-    assert_eq!(missing.grant(), "GRANT RELOAD ON *.* TO 'o''brien@x'@'10.0.0.%';");
-}

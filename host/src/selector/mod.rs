@@ -57,6 +57,8 @@ pub struct SelectorConfig {
     pub backend: Option<String>,
     /// Longest time that commits may wait, milliseconds, if there is a limit.
     pub max_lock_ms: Option<u64>,
+    /// Weaker promises that the operator accepts, by name.
+    pub accept_degraded: Vec<String>,
     /// Options of engines.
     pub options: EngineOptions,
 }
@@ -165,6 +167,7 @@ impl<'r> Selector<'r> {
             prefer_physical: self.config.prefer_physical,
             third_parties: self.config.auto_select_third_party || !is_automatic,
             max_lock_ms: self.config.max_lock_ms,
+            accepted: self.config.accept_degraded.clone(),
         };
         let candidates = asked.iter().zip(answers);
         let candidates =

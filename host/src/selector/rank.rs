@@ -12,6 +12,8 @@
 //! | destination in the cloud, extra disk needed here | -20 |
 //! | commits would wait for longer than the budget | -25 |
 //!
+//! A blocker whose remedy is `--accept-degraded NAME` counts as gone where the operator accepts NAME.
+//!
 //! Not ranked at all: an engine that is not applicable or did not answer; one of a third party in
 //! an automatic choice, unless the configuration allows it; one that needs more extra disk than is
 //! free beside the data. Equal points: the engine's own score, then ours before others', then the
@@ -23,7 +25,7 @@ use crate::{
     supervisor::job::ErrorReport,
 };
 use dbbackup_plugin_api::document::{
-    assessment::{Assessment, Consistency},
+    assessment::{Assessment, Blocker, Consistency, Remedy},
     environment::{Environment, ServerFacts, ServerFlavor},
 };
 use serde::Serialize;
@@ -36,7 +38,7 @@ pub const PHYSICAL_ABOVE_BYTES: u64 = 10 << 30;
 const CLONE_SINCE: [u16; 3] = [8, 0, 17];
 
 /// What the caller decides.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Rules {
     /// Physical engines get more points.
     pub prefer_physical: bool,
@@ -44,6 +46,21 @@ pub struct Rules {
     pub third_parties: bool,
     /// Longest time that commits may wait, milliseconds.
     pub max_lock_ms: Option<u64>,
+    /// Weaker promises that the operator accepts, by name.
+    pub accepted: Vec<String>,
+}
+
+impl Rules {
+    /// True if all that stands in the way is a weaker promise that was accepted.
+    fn lift(&self, assessment: &Assessment) -> bool {
+        let is_accepted = |blocker: &Blocker| match &blocker.remedy {
+            Some(Remedy::Option(option)) => option
+                .strip_prefix("--accept-degraded ")
+                .is_some_and(|name| self.accepted.iter().any(|accepted| accepted == name.trim())),
+            _ => false,
+        };
+        !assessment.blockers.is_empty() && assessment.blockers.iter().all(is_accepted)
+    }
 }
 
 /// An engine that was asked.
@@ -176,6 +193,9 @@ impl Candidate {
 
     fn judge(&mut self, environment: &Environment, rules: &Rules) {
         let Some(answer) = &self.assessment else { return };
+        if self.verdict == Verdict::NotApplicable && rules.lift(answer) {
+            self.verdict = Verdict::Eligible;
+        }
         if self.verdict != Verdict::Eligible {
             return;
         }

@@ -65,8 +65,16 @@ fn of_a_backup_and_its_progress() -> Result<()> {
     let rig = Rig::new()?;
     let server = Server::start(Flavor::Mysql97, ServerOptions::default())?;
     SampleTables::small().load(&server)?;
-    let arguments =
-        ["physical-backup", "--engine", "mysqldump", "--output", "a.sql.gz", "--json", "--progress", "json"];
+    let arguments = [
+        "physical-backup",
+        "--engine",
+        "mysqldump",
+        "--output",
+        "a.sql.gz",
+        "--json",
+        "--progress",
+        "json",
+    ];
     let outcome = rig.dbbackup_on(&server, arguments).run()?;
     let document = outcome.expect_success()?.json()?;
     check(&document, "physical-backup", true)?;
@@ -81,7 +89,10 @@ fn of_a_backup_and_its_progress() -> Result<()> {
     let doctor = rig.dbbackup_on(&server, ["doctor", "--json"]).run()?;
     check(&doctor.expect_success()?.json()?, "doctor", true)?;
     let listed = rig.dbbackup(["list", "--json"]).run()?.json()?;
-    ensure!(listed["data"]["locations"][0]["backups"][0]["state"]["state"] == "complete", "{listed}");
+    ensure!(
+        listed["data"]["locations"][0]["backups"][0]["state"]["state"] == "complete",
+        "{listed}"
+    );
     let info = rig.dbbackup(["info", "a.sql.gz", "--json"]).run()?.json()?;
     ensure!(info["data"]["schema"] == "dbbackup.manifest/1");
     Ok(())

@@ -2,9 +2,7 @@
 //! 7 (no space), 8 (run lock), 9 (lock budget), 130 and 143 are tested where their faults are made:
 //! `file_target`, `interrupted_backup`, `logical_faults`.
 use anyhow::{Context, Result, ensure};
-use dbbackup_testkit::{
-    AuthPlugin, Flavor, Invocation, Rig, SampleTables, Server, ServerOptions,
-};
+use dbbackup_testkit::{AuthPlugin, Flavor, Invocation, Rig, SampleTables, Server, ServerOptions};
 use std::fs;
 
 /// A command line, the exit code, the stable code, a part of the message.
@@ -123,7 +121,8 @@ fn of_accounts() -> Result<()> {
     ensure!(!denied.stderr.contains("wrong"), "the password was printed: {denied}");
 
     let port = server.port().to_string();
-    let poor = server.create_account("poor", "pw", AuthPlugin::CachingSha2Password, &["USAGE ON *.*"])?;
+    let poor =
+        server.create_account("poor", "pw", AuthPlugin::CachingSha2Password, &["USAGE ON *.*"])?;
     let outcome = rig
         .dbbackup(["physical-backup", "--engine", "mysqldump", "--output", "p.sql"])
         .args(["--host", "127.0.0.1", "--port", &port, "--user", &poor.user])

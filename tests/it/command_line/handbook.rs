@@ -16,7 +16,10 @@ fn the_quick_start() -> Result<()> {
     let place = backups.join("db.tar.gz");
     let place = place.to_str().context("a path that is no text")?;
     rig.dbbackup(["engine", "list"]).run()?.expect_success()?.expect_stdout("mysqldump")?;
-    rig.dbbackup(["engine", "select"]).run()?.expect_success()?.expect_stdout("Engine: mysqldump")?;
+    rig.dbbackup(["engine", "select"])
+        .run()?
+        .expect_success()?
+        .expect_stdout("Engine: mysqldump")?;
     rig.dbbackup(["physical-backup", "--output", place]).run()?.expect_success()?;
     let dump = ["physical-backup", "--engine", "mysqldump", "--output", "backup.sql.gz"];
     rig.dbbackup(dump).run()?.expect_success()?;

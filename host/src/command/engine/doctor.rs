@@ -26,11 +26,11 @@ use std::path::Path;
 /// Look for what stands in the way of a backup.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    #[command(flatten)]
-    connection: ConnectionArgs,
     /// Engine to look at; all if none is named.
     #[arg(long = "engine", value_name = "NAME")]
     engines: Vec<String>,
+    #[command(flatten)]
+    connection: ConnectionArgs,
 }
 
 /// A finding and where it was found.

@@ -12,8 +12,6 @@ use clap::Args;
 /// Show what is known of server and storage, and which engine fits best.
 #[derive(Debug, Args)]
 pub(crate) struct SelectArgs {
-    #[command(flatten)]
-    connection: ConnectionArgs,
     /// Engine, engine family, or `auto` [default: `backup.engine` of the configuration].
     #[arg(long, value_name = "NAME")]
     engine: Option<String>,
@@ -26,6 +24,8 @@ pub(crate) struct SelectArgs {
     /// Every engine with its points, reasons, and what would unlock it.
     #[arg(long)]
     explain: bool,
+    #[command(flatten)]
+    connection: ConnectionArgs,
 }
 
 /// The two blocks of the handbook; the choice is the one that `physical-backup` would make.

@@ -1,7 +1,7 @@
 //! The formula on a table of environments, and its determinism.
 use super::*;
 use dbbackup_plugin_api::document::{
-    assessment::{Blocker, Estimate, Remedy},
+    assessment::Estimate,
     environment::{Destination, PathFacts},
 };
 
@@ -89,7 +89,7 @@ fn the_rules_of_the_handbook() {
     assert_eq!(best(all(), &mysql(GB), &rules), "mysqldump");
     assert_eq!(best(all(), &mysql(10 * GB), &rules), "mysqldump");
     assert_eq!(best(all(), &mysql(10 * GB + 1), &rules), "clone");
-    let physical = Rules { prefer_physical: true, ..rules };
+    let physical = Rules { prefer_physical: true, ..Rules::default() };
     assert_eq!(best(all(), &mysql(GB), &physical), "clone");
     let maria = environment(ServerFlavor::MariaDB, [10, 11, 6], 250 * GB);
     let without_clone = vec![dump(), candidate("clone", "clone", no()), zfs()];
@@ -171,4 +171,19 @@ fn what_stands_in_the_way_is_said_with_its_remedy() {
     let blocked = candidate("clone", "clone", no());
     assert_eq!(blocked.obstacle(), "the clone plugin is not active");
     assert_eq!(blocked.remedy().as_deref(), Some("INSTALL PLUGIN clone SONAME 'mysql_clone.so'"));
+}
+
+#[test]
+fn an_accepted_weakness_is_no_obstacle() {
+    let environment = environment(ServerFlavor::MySQL, [8, 0, 35], GB);
+    let weak = || {
+        let remedy = Some(Remedy::Option("--accept-degraded non-transactional".to_owned()));
+        let blockers = vec![Blocker { what: "tables in MyISAM".to_owned(), remedy }];
+        candidate("mysqldump", "mysqldump", Assessment { blockers, ..Assessment::default() })
+    };
+    assert_eq!(best(vec![weak()], &environment, &Rules::default()), "");
+    let other = Rules { accepted: vec!["ddl".to_owned()], ..Rules::default() };
+    assert_eq!(best(vec![weak()], &environment, &other), "");
+    let rules = Rules { accepted: vec!["non-transactional".to_owned()], ..Rules::default() };
+    assert_eq!(best(vec![weak()], &environment, &rules), "mysqldump");
 }
