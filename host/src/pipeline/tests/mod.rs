@@ -2,6 +2,7 @@
 mod damage;
 mod directory;
 mod failure;
+mod findings;
 mod round_trip;
 mod stock;
 mod streams;
