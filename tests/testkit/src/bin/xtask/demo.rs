@@ -117,7 +117,7 @@ impl Summary {
             "   backed up after {} of {} transactions, ledger and counters agree",
             self.restored_transactions, self.all_transactions
         );
-        println!("   the longest transaction during the backup took {:?}", self.longest);
+        println!("   the longest transaction while all of this ran took {:?}", self.longest);
         println!("   {:.0} s; servers stopped, files removed", self.elapsed.as_secs_f64());
     }
 }
