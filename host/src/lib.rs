@@ -7,6 +7,7 @@ pub mod cleanup;
 mod cli;
 mod command;
 pub mod config;
+pub mod conformance;
 pub mod connection;
 pub mod engine_options;
 pub mod env;

@@ -67,3 +67,7 @@ pub const NOTE_NAME: &str = "dbbackup";
 
 /// Type number of the ELF note that holds the plugin manifest as JSON.
 pub const NOTE_TYPE: u32 = 1;
+
+/// Id of an engine that nobody has: asked for it, a plugin built with the sdk panics inside its
+/// guard, so that the conformance kit can see a panic become an error.
+pub const PANIC_PROBE_ENGINE: &str = "dbbackup.panic-probe";

@@ -6,13 +6,16 @@
     clippy::print_stderr,
     reason = "a test may panic and print"
 )]
+mod conformance;
 mod file_target;
 mod interrupted_backup;
+mod load_matrix;
 mod logical;
 mod logical_consistency;
 mod logical_faults;
 mod logical_restore;
 mod logical_round_trip;
+mod plugin_files;
 mod restore_safety;
 mod shop;
 mod tidy;

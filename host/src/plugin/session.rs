@@ -62,6 +62,18 @@ pub(super) fn load(
     Ok(loaded)
 }
 
+/// The plugin's bare answer to a request that need not make sense.
+pub(super) fn create_unchecked(
+    found: EngineRef<'_>,
+    policy: TrustPolicy,
+    id: &str,
+    config: Doc,
+    host: HostBox,
+) -> Result<AbiResult<EngineBox>, PluginError> {
+    let root = image::initialised_root(found.plugin, policy, host.clone())?;
+    Ok(root.create_engine()(RStr::from_str(id), config, host))
+}
+
 impl LoadedEngine {
     /// What the plugin's manifest says of the engine.
     pub fn manifest(&self) -> &EngineManifest {

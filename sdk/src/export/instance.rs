@@ -10,6 +10,7 @@ use abi_stable::{
     std_types::{ROption, RStr},
 };
 use dbbackup_plugin_api::{
+    PANIC_PROBE_ENGINE,
     capability::RawCapability,
     document::{Doc, environment::Environment, plugin::EngineConfig},
     engine::{Engine as AbiEngine, Engine_TO, EngineBox},
@@ -43,6 +44,7 @@ pub fn create(
     host: HostBox,
 ) -> AbiResult<EngineBox> {
     guard(|| {
+        assert!(id.as_str() != PANIC_PROBE_ENGINE, "the conformance kit asked for a panic");
         let found = engines.iter().find(|entry| entry.id == id.as_str()).ok_or_else(|| {
             Failure::new(ErrorCode::UNSUPPORTED, format!("no engine {id} in this plugin"))
         })?;

@@ -129,7 +129,7 @@ impl Engine for Misdeeds {
     }
     fn assess(&self, _environment: &Environment, _host: &Host) -> Result<Assessment, Failure> {
         self.at(Place::Assess);
-        Ok(dbbackup_rogue::applicable())
+        Ok(dbbackup_rogue::applicable("misdeeds"))
     }
 }
 

@@ -18,7 +18,7 @@ impl Engine for MissingRole {
         Ok(Self)
     }
     fn assess(&self, _environment: &Environment, _host: &Host) -> Result<Assessment, Failure> {
-        Ok(dbbackup_rogue::applicable())
+        Ok(dbbackup_rogue::applicable("missing-role"))
     }
 }
 

@@ -28,7 +28,7 @@ impl Engine for Well {
         Ok(Self(options))
     }
     fn assess(&self, _environment: &Environment, _host: &Host) -> Result<Assessment, Failure> {
-        Ok(dbbackup_rogue::applicable())
+        Ok(dbbackup_rogue::applicable("well"))
     }
 }
 

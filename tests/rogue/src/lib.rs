@@ -15,8 +15,8 @@ use dbbackup_sdk::{
 pub const DEFAULT_BYTES: u64 = 4 << 20;
 
 /// What an engine answers that can always run.
-pub fn applicable() -> Assessment {
-    Assessment { applicable: true, reason: "needs nothing".to_owned(), ..Assessment::default() }
+pub fn applicable(id: &str) -> Assessment {
+    Assessment { applicable: true, reason: format!("{id} needs nothing"), ..Assessment::default() }
 }
 
 /// Emits one stream entry of `bytes` bytes in 64 KiB pieces, and stops when cancelled.
