@@ -22,9 +22,8 @@ fn an_engine_that_ignores_cancellation_fails() -> Result<()> {
     kit.options = json!({"misdeed": "ignore-cancellation", "place": "backup"});
     kit.only = vec!["cancel".to_owned(), "round-trip".to_owned()];
     let report = kit.run()?;
-    let verdict = |name: &str| {
-        report.outcomes.iter().find(|o| o.check == name).map(|o| o.verdict.clone())
-    };
+    let verdict =
+        |name: &str| report.outcomes.iter().find(|o| o.check == name).map(|o| o.verdict.clone());
     let Verdict::Failed { why } = verdict("cancel").context("no verdict")? else {
         anyhow::bail!("passed: {report}");
     };

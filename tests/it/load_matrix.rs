@@ -1,8 +1,6 @@
 //! The load matrix: every kind of bad plugin file is refused with its own code, none of them stops
 //! the others, and a plugin that misbehaves after loading ends its own process and nothing else.
-use crate::plugin_files::{
-    PluginDirectory, code_of, patched, program, rogue, silent_host,
-};
+use crate::plugin_files::{PluginDirectory, code_of, patched, program, rogue, silent_host};
 use anyhow::{Context, Result};
 use dbbackup::{
     conformance::{CheckOutcome, Kit, Verdict},
@@ -115,8 +113,7 @@ fn the_first_of_two_with_one_id_wins_and_the_other_is_listed() -> Result<()> {
     let first = PluginDirectory::with(&["well"])?;
     first.install("well", "twin.so")?;
     let second = PluginDirectory::with(&["well", "well_two"])?;
-    let settings =
-        PluginSettings::only([first.path().to_owned(), second.path().to_owned()]);
+    let settings = PluginSettings::only([first.path().to_owned(), second.path().to_owned()]);
     let registry = Registry::discover(&settings);
     assert_eq!(code_of(&registry, &first.path().join("libwell.so")), "usable");
     assert_eq!(code_of(&registry, &first.path().join("twin.so")), "E-PLUGIN-DUPLICATE");

@@ -6,8 +6,10 @@
     clippy::print_stderr,
     reason = "a test may panic and print"
 )]
+mod abi_gate;
 mod conformance;
 mod file_target;
+mod generations;
 mod interrupted_backup;
 mod load_matrix;
 mod logical;
@@ -15,6 +17,7 @@ mod logical_consistency;
 mod logical_faults;
 mod logical_restore;
 mod logical_round_trip;
+mod negotiation;
 mod plugin_files;
 mod restore_safety;
 mod shop;

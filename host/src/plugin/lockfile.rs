@@ -287,3 +287,6 @@ impl<'de> Deserialize<'de> for Sha256 {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,13 +51,19 @@ fn mend_api(name: &str, mismatch: &ApiMismatch) -> String {
     let ApiMismatch { requires, built, host, oldest, .. } = mismatch;
     let series = format!("{}.{}", host.major, host.minor);
     if built < oldest || built.major < host.major {
-        format!("install {name} built for host API {series}")
+        format!("install {} built for host API {series}", with_article(name))
     } else {
         format!(
             "upgrade dbbackup to a version that offers host API {requires}, \
-             or install {name} built for host API {series}"
+             or install {} built for host API {series}",
+            with_article(name)
         )
     }
+}
+
+fn with_article(name: &str) -> String {
+    let article = if name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {name}")
 }
 
 /// A path as a shell takes it.

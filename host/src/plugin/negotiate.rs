@@ -52,3 +52,6 @@ pub fn negotiate(note: &PluginNote, host: &HostApi) -> Result<(), Reason> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,3 +103,6 @@ fn check_line(what: &str, text: &str) -> Result<(), Reason> {
 fn bad(what: impl ToString) -> Reason {
     Reason::BadNote { what: what.to_string() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -292,3 +292,6 @@ impl std::fmt::Display for GlibcVersion {
         write!(f, "{}.{}", self.0, self.1)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,3 +104,6 @@ impl PluginSettings {
 fn bundled_directory(executable: &Path) -> Option<PathBuf> {
     Some(executable.parent()?.parent()?.join("lib/dbbackup/plugins"))
 }
+
+#[cfg(test)]
+mod tests;
