@@ -20,6 +20,7 @@ mod logical_round_trip;
 mod negotiation;
 mod plugin_files;
 mod restore_safety;
+mod rogue_runs;
 mod shop;
 mod tidy;
 mod undo_journal;

@@ -63,6 +63,14 @@ pub(crate) struct ConnectionArgs {
 }
 
 impl ConnectionArgs {
+    /// True if the command line itself says where a server is.
+    pub(crate) fn names_a_server(&self) -> bool {
+        self.host.is_some()
+            || self.port.is_some()
+            || self.socket.is_some()
+            || self.defaults_file.is_some()
+    }
+
     /// Resolves the connection from flags, option files, environment and configuration; says what
     /// was ignored.
     ///

@@ -6,6 +6,7 @@ mod list;
 mod new;
 mod pin;
 pub(crate) mod select;
+mod test;
 
 use super::Context;
 use crate::output::CommandResult;
@@ -49,6 +50,8 @@ pub(crate) enum EngineCommand {
     },
     /// Write the crate of a new engine.
     New(new::NewArgs),
+    /// Run the conformance kit on a plugin file, one process a check.
+    Test(Box<test::TestArgs>),
 }
 
 impl EngineCommand {
@@ -65,6 +68,7 @@ impl EngineCommand {
             Self::Disable { .. } => "engine-disable",
             Self::Lock { .. } => "engine-lock",
             Self::New(_) => "engine-new",
+            Self::Test(_) => "engine-test",
         }
     }
 }
@@ -82,5 +86,6 @@ pub(super) fn run(command: &EngineCommand, context: &Context) -> CommandResult {
         EngineCommand::Disable { id } => pin::set_enabled(id, false, context),
         EngineCommand::Lock { ids } => pin::lock(ids, context),
         EngineCommand::New(args) => new::run(args, context),
+        EngineCommand::Test(args) => test::run(args, context),
     }
 }
