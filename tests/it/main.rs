@@ -18,6 +18,7 @@ mod logical_faults;
 mod logical_restore;
 mod logical_round_trip;
 mod negotiation;
+mod page_check;
 mod plugin_files;
 mod restore_safety;
 mod rogue_runs;

@@ -1,6 +1,7 @@
 //! Real servers: each test gets its own, started on a copy of a prepared data directory.
 mod account;
 mod command_line;
+mod keyring;
 mod options;
 mod port;
 mod session;
@@ -56,7 +57,10 @@ impl Server {
         let tree = ServerTree::fetch(flavor)?;
         let scratch = options.scratch()?;
         let datadir = scratch.join("data");
-        template::copy_to(&tree, &datadir)?;
+        match options.page_size_kib {
+            None => template::copy_to(&tree, &datadir)?,
+            Some(kib) => template::initialise(&tree, &datadir, Some(kib))?,
+        }
         Self::launch(tree, options, datadir, scratch)
     }
 
@@ -80,6 +84,7 @@ impl Server {
         let port = Port::lease()?;
         let mut server = Self { process: None, tree, options, datadir, port, scratch };
         tls::provide(&server.options, server.scratch.path())?;
+        keyring::provide(&server)?;
         for _ in 1..PORT_ATTEMPTS {
             match server.begin() {
                 Err(error) if format!("{error:#}").contains("already in use") => {

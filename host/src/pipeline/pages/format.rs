@@ -151,27 +151,30 @@ pub(super) fn recovered(head: &[u8]) -> Option<TablespaceFormat> {
 
 /// A candidate with the space id and the position that the most pages agree on, and how many.
 fn placed(candidate: &TablespaceFormat, head: &[u8]) -> Option<(TablespaceFormat, usize)> {
-    let mut votes: BTreeMap<(u32, u32), usize> = BTreeMap::new();
+    let mut positions: BTreeMap<u32, usize> = BTreeMap::new();
+    let mut space_ids: BTreeMap<u32, usize> = BTreeMap::new();
     for (index, page) in (0_u32..).zip(first_pages(candidate, head)) {
-        if matches!(check_contents(candidate, page), Verdict::Good | Verdict::Unchecked(_))
-            && let Some(place) = stated_place(candidate.layout, index, page)
-        {
-            *votes.entry(place).or_default() += 1;
+        let page_number = page.u32_at(PAGE_NUMBER);
+        if !matches!(check_contents(candidate, page), Verdict::Good | Verdict::Unchecked(_)) {
+            continue;
+        }
+        let Some(first) = page_number.checked_sub(index) else { continue };
+        *positions.entry(first).or_default() += 1;
+        // Page 0 repeats the space id where its checksum covers it.
+        let space_id = match page_number {
+            0 => Some(page.u32_at(HEADER_SPACE_ID)),
+            _ => readable_space_id(candidate.layout, page),
+        };
+        if let Some(space_id) = space_id {
+            *space_ids.entry(space_id).or_default() += 1;
         }
     }
-    let (&(space_id, first_page_number), &votes) = votes.iter().max_by_key(|(_, votes)| **votes)?;
+    let most = |(_, votes): &(&u32, &usize)| **votes;
+    let (&first_page_number, &votes) = positions.iter().max_by_key(most)?;
+    // If every intact page hides it, page 0 may be damaged elsewhere and still state it.
+    let space_id = space_ids.iter().max_by_key(most).map(|(&space_id, _)| space_id);
+    let space_id = space_id.unwrap_or_else(|| Page(head).u32_at(SPACE_ID));
     Some((TablespaceFormat { space_id, first_page_number, ..*candidate }, votes))
-}
-
-/// The space id of a page, and the number of the file's first page that follows from its own.
-/// Page 0 repeats the space id where its checksum covers it.
-fn stated_place(layout: Layout, index: u32, page: Page<'_>) -> Option<(u32, u32)> {
-    let page_number = page.u32_at(PAGE_NUMBER);
-    let space_id = match page_number {
-        0 => page.u32_at(HEADER_SPACE_ID),
-        _ => readable_space_id(layout, page)?,
-    };
-    Some((space_id, page_number.checked_sub(index)?))
 }
 
 /// Every format that there is, space id and position left open.

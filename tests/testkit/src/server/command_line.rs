@@ -1,5 +1,5 @@
 //! The arguments that a server is started with.
-use super::{Server, Tls, tls};
+use super::{Server, Tls, keyring, tls};
 use crate::fetch::Flavor;
 use anyhow::Result;
 
@@ -19,8 +19,15 @@ pub(super) fn arguments(server: &Server) -> Result<Vec<String>> {
         arguments.push("--innodb-flush-log-at-trx-commit=2".to_owned());
         arguments.push("--sync-binlog=0".to_owned());
     }
+    arguments.extend(keyring::arguments(server));
+    arguments.extend(server.options.page_size_kib.map(page_size));
     arguments.extend(server.options.arguments.iter().cloned());
     Ok(arguments)
+}
+
+/// The page size, which a data directory keeps for ever: at initialisation and at each start.
+pub(super) fn page_size(kib: u32) -> String {
+    format!("--innodb-page-size={kib}k")
 }
 
 /// Runs as root only if we do; the server refuses to without being told.

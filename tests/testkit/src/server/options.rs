@@ -11,6 +11,8 @@ pub struct ServerOptions {
     pub(crate) durable: bool,
     pub(crate) arguments: Vec<String>,
     pub(crate) parent: Option<PathBuf>,
+    pub(crate) keyring: bool,
+    pub(crate) page_size_kib: Option<u32>,
 }
 
 /// Where the server's certificate comes from.
@@ -59,6 +61,22 @@ impl ServerOptions {
     #[must_use]
     pub fn under(mut self, parent: impl Into<PathBuf>) -> Self {
         self.parent = Some(parent.into());
+        self
+    }
+
+    /// Gives the server a keyring, so that tables may be encrypted: `component_keyring_file` on
+    /// MySQL, `file_key_management` with the keys 1 and 2 on MariaDB.
+    #[must_use]
+    pub fn keyring(mut self) -> Self {
+        self.keyring = true;
+        self
+    }
+
+    /// Chooses `innodb_page_size` in KiB. The data directory is then initialised for this test
+    /// alone, which takes seconds, and knows no account but `root` on the socket.
+    #[must_use]
+    pub fn page_size_kib(mut self, kib: u32) -> Self {
+        self.page_size_kib = Some(kib);
         self
     }
 

@@ -35,11 +35,7 @@ pub(super) fn copy_to(tree: &ServerTree, datadir: &Path) -> Result<()> {
 
 fn prepare(tree: &ServerTree, building: &Path) -> Result<()> {
     let datadir = building.join("data");
-    if tree.flavor().is_bootstrapped() {
-        bootstrap(tree, &datadir)?;
-    } else {
-        initialise(tree, &datadir)?;
-    }
+    initialise(tree, &datadir, None)?;
     set_up_accounts(tree, &datadir)?;
     // The identity: each server that starts on a copy makes its own.
     match fs::remove_file(datadir.join("auto.cnf")) {
@@ -48,16 +44,31 @@ fn prepare(tree: &ServerTree, building: &Path) -> Result<()> {
     }
 }
 
-fn initialise(tree: &ServerTree, datadir: &Path) -> Result<()> {
+/// Makes a new data directory, of another page size than the usual 16 KiB if one is given.
+pub(super) fn initialise(
+    tree: &ServerTree,
+    datadir: &Path,
+    page_size_kib: Option<u32>,
+) -> Result<()> {
+    let page_size = page_size_kib.map(command_line::page_size);
+    if tree.flavor().is_bootstrapped() {
+        bootstrap(tree, datadir, page_size)
+    } else {
+        initialise_mysql(tree, datadir, page_size)
+    }
+}
+
+fn initialise_mysql(tree: &ServerTree, datadir: &Path, page_size: Option<String>) -> Result<()> {
     run(Command::new(tree.mysqld_path())
         .args(["--no-defaults", "--initialize-insecure", "--innodb-redo-log-capacity=8M"])
         .args(command_line::user())
+        .args(page_size)
         .arg(format!("--datadir={}", datadir.display())))?;
     Ok(())
 }
 
 /// MariaDB and old MySQL have no `--initialize`: their system tables come from scripts on stdin.
-fn bootstrap(tree: &ServerTree, datadir: &Path) -> Result<()> {
+fn bootstrap(tree: &ServerTree, datadir: &Path, page_size: Option<String>) -> Result<()> {
     // A directory is a schema, and old MySQL wants it before it starts.
     fs::create_dir_all(datadir.join("mysql"))?;
     let mut script = String::from("use mysql;\nset @auth_root_socket=NULL;\n");
@@ -68,6 +79,7 @@ fn bootstrap(tree: &ServerTree, datadir: &Path) -> Result<()> {
     let mut child = Command::new(tree.mysqld_path())
         .args(["--no-defaults", "--bootstrap", "--skip-log-bin", "--innodb-log-file-size=16M"])
         .args(command_line::user())
+        .args(page_size)
         .arg(format!("--datadir={}", datadir.display()))
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

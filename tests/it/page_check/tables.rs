@@ -1,0 +1,176 @@
+//! Tables in every page format that the servers write.
+
+use super::coverage::PageKind;
+use anyhow::Result;
+use dbbackup::pipeline::pages::Layout;
+use dbbackup_testkit::{Flavor, Server};
+
+/// A table, and the format that its file must come out in.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) name: String,
+    /// Run before and after the table is made and filled.
+    before: &'static str,
+    columns: &'static str,
+    options: String,
+    rows: &'static str,
+    pub(super) layout: Layout,
+    pub(super) zip_kib: Option<u32>,
+    /// What at least one of its pages is.
+    pub(super) page_kind: PageKind,
+}
+
+const COLUMNS: &str = "(id INT PRIMARY KEY, a VARCHAR(250), b LONGTEXT, KEY (a(40)))";
+const ROWS: &str =
+    "SELECT n, CONCAT(SHA2(n, 512), SHA2(n + 1, 256)), REPEAT(SHA2(n, 256), IF(n % 37 = 0, 700, 5))
+     FROM formats.numbers";
+const POINTS: &str = "(p GEOMETRY NOT NULL, SPATIAL INDEX (p))";
+const POINT_ROWS: &str =
+    "SELECT ST_GeomFromText(CONCAT('POINT(', n, ' ', n * 7 % 100, ')')) FROM formats.numbers";
+
+impl Table {
+    pub(super) fn plain(name: &str, layout: Layout) -> Self {
+        Self {
+            name: name.to_owned(),
+            before: "DO 0",
+            columns: COLUMNS,
+            options: String::new(),
+            rows: ROWS,
+            layout,
+            zip_kib: None,
+            page_kind: PageKind::Plain,
+        }
+    }
+
+    fn compressed_rows(kib: u32) -> Self {
+        let mut table = Self::plain(&format!("zip{kib}"), Layout::Legacy);
+        table.options = format!("ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE={kib}");
+        table.zip_kib = Some(kib);
+        table
+    }
+
+    fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    fn options(mut self, options: &str, page_kind: PageKind) -> Self {
+        self.options = format!("{} {options}", self.options);
+        self.page_kind = page_kind;
+        self
+    }
+
+    fn points(mut self) -> Self {
+        self.columns = POINTS;
+        self.rows = POINT_ROWS;
+        self
+    }
+
+    fn under(mut self, before: &'static str) -> Self {
+        self.before = before;
+        self
+    }
+}
+
+pub(super) fn mysql_16k() -> Vec<Table> {
+    let plain = |name| Table::plain(name, Layout::Legacy);
+    let zip = Table::compressed_rows;
+    let innodb = "SET GLOBAL innodb_checksum_algorithm = innodb";
+    let none = "SET GLOBAL innodb_checksum_algorithm = none";
+    let zlib_encrypted = "COMPRESSION = 'zlib' ENCRYPTION = 'Y'";
+    vec![
+        plain("crc32"),
+        plain("redundant").options("ROW_FORMAT=REDUNDANT", PageKind::Plain),
+        plain("points").points(),
+        zip(1),
+        zip(2),
+        zip(4),
+        zip(8),
+        zip(16),
+        plain("zlib").options("COMPRESSION = 'zlib'", PageKind::MysqlCompressed),
+        plain("lz4").options("COMPRESSION = 'lz4'", PageKind::MysqlCompressed),
+        plain("enc").options("ENCRYPTION = 'Y'", PageKind::MysqlEncrypted),
+        plain("encpoints").points().options("ENCRYPTION = 'Y'", PageKind::MysqlEncrypted),
+        zip(8).named("enczip8").options("ENCRYPTION = 'Y'", PageKind::MysqlEncrypted),
+        plain("enczlib").options(zlib_encrypted, PageKind::MysqlCompressedEncrypted),
+        plain("innodb").under(innodb),
+        zip(8).named("innodbzip8").under(innodb),
+        plain("innodbzlib")
+            .under(innodb)
+            .options("COMPRESSION = 'zlib'", PageKind::MysqlCompressed),
+        plain("none").under(none).options("", PageKind::NoChecksum),
+        zip(4).named("nonezip4").under(none).options("", PageKind::NoChecksum),
+    ]
+}
+
+pub(super) fn mariadb_16k() -> Vec<Table> {
+    let legacy = "SET GLOBAL innodb_checksum_algorithm = strict_crc32";
+    let full = |name| Table::plain(name, Layout::FullCrc32);
+    let old = |name| Table::plain(name, Layout::Legacy).under(legacy);
+    let zip = Table::compressed_rows;
+    let both = "PAGE_COMPRESSED = 1 ENCRYPTED = YES";
+    vec![
+        full("full"),
+        full("redundant").options("ROW_FORMAT=REDUNDANT", PageKind::Plain),
+        full("points").points(),
+        zip(1),
+        zip(2),
+        zip(4),
+        zip(8),
+        zip(16),
+        full("pc").options("PAGE_COMPRESSED = 1", PageKind::FullCrc32Compressed),
+        full("enc").options("ENCRYPTED = YES", PageKind::FullCrc32Encrypted),
+        full("encpc").options(both, PageKind::FullCrc32Compressed),
+        zip(8).named("enczip8").options("ENCRYPTED = YES", PageKind::MariadbEncrypted),
+        old("old"),
+        old("oldpoints").points(),
+        old("oldpc").options("PAGE_COMPRESSED = 1", PageKind::MariadbCompressed),
+        old("oldenc").options("ENCRYPTED = YES", PageKind::MariadbEncrypted),
+        old("oldencpc").options(both, PageKind::MariadbCompressedEncrypted),
+        zip(8)
+            .named("oldenczip8")
+            .under(legacy)
+            .options("ENCRYPTED = YES", PageKind::MariadbEncrypted),
+    ]
+}
+
+/// What a server writes in other page sizes. There are no compressed rows beyond 16 KiB.
+pub(super) fn of_page_size(flavor: Flavor, kib: u32) -> Vec<Table> {
+    let layout = if flavor.is_mariadb() { Layout::FullCrc32 } else { Layout::Legacy };
+    let mut tables = vec![Table::plain("plain", layout)];
+    match kib {
+        4 => tables.extend([1, 4].map(Table::compressed_rows)),
+        8 => tables.extend([2, 8].map(Table::compressed_rows)),
+        _ => {}
+    }
+    tables
+}
+
+/// Makes the tables in the database `formats`, changes some of their rows, and has the server
+/// write every page of them.
+pub(super) fn create(server: &Server, tables: &[Table]) -> Result<()> {
+    server.sql(
+        "CREATE DATABASE formats;
+         CREATE TABLE formats.numbers (n INT PRIMARY KEY);
+         INSERT INTO formats.numbers
+         WITH RECURSIVE s AS (SELECT 1 n UNION ALL SELECT n + 1 FROM s WHERE n < 400)
+         SELECT n FROM s",
+    )?;
+    let mut session = server.session()?;
+    for Table { name, before, columns, options, rows, .. } in tables {
+        let usual: String = session.row("SELECT @@GLOBAL.innodb_checksum_algorithm")?;
+        session.run(before)?;
+        session.run(&format!("CREATE TABLE formats.{name} {columns} {options}"))?;
+        session.run(&format!("INSERT INTO formats.{name} {rows}"))?;
+        if *columns == COLUMNS {
+            session.run(&format!("DELETE FROM formats.{name} WHERE id % 3 = 0"))?;
+            session
+                .run(&format!("UPDATE formats.{name} SET a = CONCAT('z', a) WHERE id % 5 = 0"))?;
+        }
+        // The algorithm is that of the write, so every page is written before it changes back.
+        session.run(&format!("FLUSH TABLES formats.{name} FOR EXPORT"))?;
+        session.run("UNLOCK TABLES")?;
+        session.run(&format!("SET GLOBAL innodb_checksum_algorithm = {usual}"))?;
+    }
+    Ok(())
+}
