@@ -82,6 +82,21 @@ fn a_killed_server_leaves_nothing_that_is_bad_in_mode_doublewrite() -> Result<()
     Ok(())
 }
 
+/// The algorithm `innodb` is the default of MySQL 5.6, and its doublewrite area lies in ibdata1.
+#[test]
+fn mysql_56_pages_are_good_and_every_covered_flip_is_found() -> Result<()> {
+    let mut server = Server::start(Flavor::Mysql56, ServerOptions::default())?;
+    let formats = tables::mysql_56();
+    tables::create(&server, &formats)?;
+    server.stop()?;
+    let files = files::in_data_directory(server.datadir())?;
+    expect_good(&files)?;
+    expect_formats(&files, &formats)?;
+    let system = expect_kind(&files, FileKind::System)?;
+    ensure!(system.format()?.doublewrite_blocks.is_some(), "no doublewrite blocks in ibdata1");
+    flips::expect_found(&files, &formats, &mut Random::announced("mysql 5.6 page flips"))
+}
+
 fn expect_good(files: &[DataFile]) -> Result<()> {
     for file in files {
         let report = file.check();
