@@ -9,7 +9,6 @@ use dbbackup_testkit::{env, workspace_root};
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
     sync::{Mutex, PoisonError},
 };
 
@@ -215,7 +214,7 @@ fn standalone_manifest(version: &str) -> String {
 }
 
 fn build(workspace: &Path, target: &Path) -> Result<()> {
-    let output = Command::new(env::cargo())
+    let output = env::cargo()
         .current_dir(workspace)
         .args(["build", "--offline", "--workspace", "--target-dir"])
         .arg(target)

@@ -1,16 +1,22 @@
 //! Integration tests.
 #![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     clippy::indexing_slicing,
+    clippy::result_large_err,
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a test may panic and print"
 )]
 mod abi_gate;
+mod command_line;
+mod configuration;
 mod conformance;
 mod file_target;
 mod generations;
 mod interrupted_backup;
+mod library_face;
 mod load_matrix;
 mod logical;
 mod logical_consistency;
@@ -22,6 +28,7 @@ mod page_check;
 mod plugin_files;
 mod restore_safety;
 mod rogue_runs;
+mod select;
 mod shop;
 mod tidy;
 mod undo_journal;

@@ -51,7 +51,7 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> CommandResult {
     let runtime = context.runtime(&registry, Limits::default())?;
     let catalog = Catalog::scan(location)?;
     let (running, entries): (Vec<_>, Vec<_>) =
-        catalog.entries.into_iter().partition(|entry| super::status::is_running(entry));
+        catalog.entries.into_iter().partition(super::status::is_running);
     for entry in running {
         context.warn(format!("{} is not finished and not verified", entry.artefact.display()));
     }

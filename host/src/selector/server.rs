@@ -132,7 +132,7 @@ fn is_encrypted(
     let is_on = |name: &&str| {
         variables.get(*name).is_some_and(|value| !matches!(value.as_str(), "OFF" | "0" | ""))
     };
-    if switches.iter().any(|name| is_on(&name)) {
+    if switches.iter().any(is_on) {
         return Ok(true);
     }
     let questions = [

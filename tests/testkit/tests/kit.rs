@@ -1,8 +1,8 @@
 //! The test kit itself: what the other tests rely on.
 use anyhow::Context as _;
 use dbbackup_testkit::{
-    ADMIN_PASSWORD, ADMIN_USER, DdlLoad, Direction, Ending, FaultProxy, Flavor, Rig, SampleTables,
-    Server, ServerOptions, SmallDisk, WriteLoad, is_root, kitchen_sink, large_row,
+    ADMIN_PASSWORD, ADMIN_USER, AuthPlugin, DdlLoad, Direction, Ending, FaultProxy, Flavor, Rig,
+    SampleTables, Server, ServerOptions, SmallDisk, WriteLoad, is_root, kitchen_sink, large_row,
     non_transactional_tables, pause, skip, wait_until,
 };
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -25,6 +25,33 @@ fn servers_keep_what_was_committed_over_a_kill() -> anyhow::Result<()> {
         assert_eq!(server.row::<u64>("SELECT COUNT(*) FROM shop.t")?, 2);
         server.expect_writable_within(Duration::from_secs(2))?;
         server.stop()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn accounts_authenticate_by_the_plugin_asked_for() -> anyhow::Result<()> {
+    use AuthPlugin::{CachingSha2Password, Ed25519, MysqlNativePassword};
+    let wanted = [
+        (Flavor::Mysql97, CachingSha2Password, "caching_sha2_password"),
+        (Flavor::Mysql97, MysqlNativePassword, "mysql_native_password"),
+        (Flavor::Mariadb1011, MysqlNativePassword, "mysql_native_password"),
+        (Flavor::Mariadb1011, Ed25519, "ed25519"),
+    ];
+    for flavor in Flavor::COVERED {
+        let server = Server::start(flavor, ServerOptions::default())?;
+        for (_, plugin, name) in wanted.iter().filter(|(of, ..)| *of == flavor) {
+            let account = server.create_account(name, "it's", *plugin, &["SELECT ON *.*"])?;
+            let used: String =
+                server.row(&format!("SELECT plugin FROM mysql.user WHERE user = '{name}'"))?;
+            assert_eq!(used, *name);
+            if *plugin != Ed25519 {
+                let mut session = server.session_as(&account.user, &account.password)?;
+                let who: String = session.row("SELECT CURRENT_USER()")?;
+                assert_eq!(who, format!("{name}@%"));
+            }
+        }
+        assert!(server.create_account("x", "y", wanted[0].1, &[]).is_err() == flavor.is_mariadb());
     }
     Ok(())
 }
