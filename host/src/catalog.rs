@@ -250,3 +250,6 @@ impl Classified for CatalogError {
         "E-CATALOG".to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests;

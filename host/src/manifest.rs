@@ -205,3 +205,6 @@ impl Classified for ManifestError {
         code.to_owned()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

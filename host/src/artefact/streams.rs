@@ -185,3 +185,6 @@ fn split(name: &EntryPath) -> StreamEntry {
         None => StreamEntry { root: String::new(), path: name.clone() },
     }
 }
+
+#[cfg(test)]
+mod tests;

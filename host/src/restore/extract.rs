@@ -168,3 +168,6 @@ pub(crate) fn dress_like(fresh: &Path, old: &Path) -> Result<(), RestoreError> {
     open.set_permissions(Permissions::from_mode(facts.mode() & PERMISSIONS))
         .map_err(|source| RestoreError::io("change the mode of", fresh, source))
 }
+
+#[cfg(test)]
+mod tests;

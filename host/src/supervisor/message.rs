@@ -39,7 +39,10 @@ pub(crate) enum ToWorker {
 #[serde(tag = "message", rename_all = "snake_case")]
 pub(crate) enum FromWorker {
     /// A log event.
-    Log(LogEvent),
+    Log {
+        /// The event.
+        event: LogEvent,
+    },
     /// Progress of a phase.
     Progress(ProgressEvent),
     /// The engine says that it is alive.
@@ -70,7 +73,10 @@ pub(crate) enum FromWorker {
     /// The work is done; believed only together with a clean exit.
     Receipt(Box<Receipt>),
     /// The work failed.
-    Error(ErrorReport),
+    Error {
+        /// Why.
+        report: ErrorReport,
+    },
 }
 
 /// Who can undo a record.

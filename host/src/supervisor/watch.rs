@@ -181,7 +181,7 @@ impl<'a> Watch<'a> {
     fn message(&mut self, message: FromWorker, journal: Option<&mut Journal>) {
         let now = Instant::now();
         match message {
-            FromWorker::Log(event) => {
+            FromWorker::Log { event } => {
                 self.clock.sign_of_life(now);
                 self.observer.event(&RunEvent::Log(event));
             }
@@ -218,7 +218,7 @@ impl<'a> Watch<'a> {
                 self.receipt = Some(*receipt);
                 self.ending_since.get_or_insert(now);
             }
-            FromWorker::Error(report) => {
+            FromWorker::Error { report } => {
                 self.report.get_or_insert(report);
                 self.ending_since.get_or_insert(now);
             }
@@ -418,3 +418,6 @@ fn signal_name(signal: i32) -> &'static str {
         None => "a signal without a name",
     }
 }
+
+#[cfg(test)]
+mod tests;

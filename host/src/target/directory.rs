@@ -145,3 +145,6 @@ fn look_at(path: &Path) -> Result<Found, TargetError> {
         Some(_) => Err(TargetError::NotABackup { path: path.to_owned() }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -162,3 +162,6 @@ pub(crate) fn remove_uncommitted(artefact: &Path, identity: (u64, u64)) -> Resul
         Err(source) => Err(TargetError::io("look at", artefact, source)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,12 +39,14 @@ impl<S: Subscriber> Layer<S> for Forward {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        self.0.tell(&FromWorker::Log(LogEvent {
-            level: level(*event.metadata().level()),
-            target: event.metadata().target().to_owned(),
-            message: fields.message,
-            fields: fields.others,
-        }));
+        self.0.tell(&FromWorker::Log {
+            event: LogEvent {
+                level: level(*event.metadata().level()),
+                target: event.metadata().target().to_owned(),
+                message: fields.message,
+                fields: fields.others,
+            },
+        });
     }
 }
 

@@ -92,12 +92,14 @@ impl HostServices for Services {
         let fields = serde_json::from_str(fields_json.as_str()).unwrap_or_else(|_| {
             serde_json::Map::from_iter([("fields".to_owned(), json!(fields_json.as_str()))])
         });
-        self.0.link.tell(&FromWorker::Log(LogEvent {
-            level: LogLevel::from_number(level),
-            target: target.to_string(),
-            message: message.to_string(),
-            fields,
-        }));
+        self.0.link.tell(&FromWorker::Log {
+            event: LogEvent {
+                level: LogLevel::from_number(level),
+                target: target.to_string(),
+                message: message.to_string(),
+                fields,
+            },
+        });
     }
 
     fn progress(&self, phase: RStr<'_>, done: u64, total: u64, unit: RStr<'_>) {

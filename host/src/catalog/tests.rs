@@ -1,0 +1,57 @@
+//! Order by content, incomplete things shown as such, freshness by the newest complete backup.
+use super::{Catalog, EntryState, Freshness};
+use crate::manifest::{self, tests::manifest};
+use std::{fs, path::Path, time::Duration};
+
+fn put(directory: &Path, name: &str, consistent: &str, bytes: usize) {
+    let mut document = manifest(name, name, 10);
+    document.times.consistent = Some(consistent.to_owned());
+    let path = directory.join(format!("{name}.manifest.json"));
+    fs::write(path, manifest::to_bytes(&document).unwrap()).unwrap();
+    if bytes > 0 {
+        fs::write(directory.join(name), vec![0; bytes]).unwrap();
+    }
+}
+
+#[test]
+fn newest_content_comes_first_whatever_the_files_times_are() {
+    let directory = tempfile::tempdir().unwrap();
+    put(directory.path(), "b.tar", "2026-03-01T00:00:00Z", 10);
+    put(directory.path(), "a.tar", "2026-01-01T00:00:00Z", 10);
+    put(directory.path(), "c.tar", "2026-02-01T00:00:00Z", 10);
+    let catalog = Catalog::scan(directory.path()).unwrap();
+    let ids: Vec<_> =
+        catalog.entries.iter().map(|e| e.backup.as_ref().unwrap().id.as_str()).collect();
+    assert_eq!(ids, ["b.tar", "c.tar", "a.tar"]);
+}
+
+#[test]
+fn what_lacks_bytes_or_manifest_is_incomplete_and_never_the_newest() {
+    let directory = tempfile::tempdir().unwrap();
+    put(directory.path(), "short.tar", "2026-05-01T00:00:00Z", 3);
+    put(directory.path(), "gone.tar", "2026-06-01T00:00:00Z", 0);
+    put(directory.path(), "good.tar", "2026-01-01T00:00:00Z", 10);
+    fs::write(directory.path().join("bare.tar.gz"), "bytes").unwrap();
+    fs::write(directory.path().join("new.tar.gz.partial"), "bytes").unwrap();
+    fs::write(directory.path().join("letter.txt"), "dear").unwrap();
+    let catalog = Catalog::scan(directory.path()).unwrap();
+    let incomplete = catalog
+        .entries
+        .iter()
+        .filter(|entry| matches!(entry.state, EntryState::Incomplete { .. }))
+        .count();
+    assert_eq!((catalog.entries.len(), incomplete), (5, 4));
+    assert_eq!(catalog.newest().unwrap().artefact, directory.path().join("good.tar"));
+}
+
+#[test]
+fn freshness_is_that_of_the_newest_complete_backup() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = "2026-01-02T00:00:00Z".parse().unwrap();
+    let hours = |hours| Duration::from_secs(hours * 3600);
+    let fresh = |max_age| Catalog::scan(directory.path()).unwrap().freshness(now, max_age);
+    assert_eq!(fresh(hours(26)), Freshness::NoBackup);
+    put(directory.path(), "a.tar", "2026-01-01T00:00:00Z", 10);
+    assert_eq!(fresh(hours(26)), Freshness::Fresh { age: hours(24) });
+    assert_eq!(fresh(hours(23)), Freshness::TooOld { age: hours(24) });
+}
