@@ -14,7 +14,7 @@ use crate::{
             BackupReceipt, BackupTask, EnginePin, ManifestDraft, PipelineSettings, Receipt, Task,
             WorkerOutput,
         },
-        journal::Journal,
+        journal::{Journal, JournalError},
         message::RecordOwner,
         runtime::new_run_id,
         undo::{Undo, never_cancelled},
@@ -157,6 +157,9 @@ pub fn run(
     let written =
         Run { job: &job, runtime, observer, cancel, encoding, draft }.write(output, &mut journal);
     let outcome = written.and_then(|written| written.commit(&mut journal, observer, cancel));
+    if outcome.is_ok() {
+        tick_off(&mut journal)?;
+    }
     // Engines have undone their own side effects on the way out, unless they were killed.
     undo(runtime, &job.secrets, observer).records(&mut journal);
     journal.close()?;
@@ -326,6 +329,17 @@ impl Run<'_> {
             _ => Err(SupervisorError::OtherReceipt { task: "backup" }.into()),
         }
     }
+}
+
+/// Ticks off what has become a backup.
+fn tick_off(journal: &mut Journal) -> Result<(), JournalError> {
+    for (number, open) in journal.open_records() {
+        let is_output = HostRecord::from_undo_record(&open.record).is_ok_and(|r| r.is_output());
+        if open.owner == RecordOwner::Host && is_output {
+            journal.done(number)?;
+        }
+    }
+    Ok(())
 }
 
 /// Creates what the worker writes into, journalled before.

@@ -1,7 +1,7 @@
 //! `dbbackup cleanup`: removes what crashed runs left, by their journals and, in a location, by name.
 use crate::{
     exit::Failure,
-    lock::RunLock,
+    lock::{LOCK_ENDING, RunLock},
     pipeline::Encoding,
     supervisor::{
         CancelFlag, Observer, Runtime, Secrets,
@@ -103,9 +103,10 @@ fn artefact_of_leftover(path: &Path) -> Option<PathBuf> {
     if path.is_dir() {
         return None;
     }
-    let artefact = match name.strip_suffix(PARTIAL_ENDING) {
-        Some(partial) => partial.strip_suffix(MANIFEST_ENDING).unwrap_or(partial),
-        None => return kept_artefact(path),
+    let artefact = match (name.strip_suffix(PARTIAL_ENDING), name.strip_suffix(LOCK_ENDING)) {
+        (Some(partial), _) => partial.strip_suffix(MANIFEST_ENDING).unwrap_or(partial),
+        (None, Some(locked)) => locked,
+        (None, None) => return kept_artefact(path),
     };
     Encoding::from_output_name(artefact).is_ok().then(|| path.with_file_name(artefact))
 }

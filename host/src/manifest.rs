@@ -16,6 +16,7 @@ use dbbackup_plugin_api::{
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -93,6 +94,7 @@ pub(crate) fn assemble(draft: ManifestDraft, written: Written, ended: Timestamp)
     }
     let mut source = draft.source;
     source.facts.extend(summary.source);
+    let roots = used_roots(draft.roots, &files);
     Manifest {
         schema: Manifest::SCHEMA.to_owned(),
         id: draft.id,
@@ -105,7 +107,7 @@ pub(crate) fn assemble(draft: ManifestDraft, written: Written, ended: Timestamp)
         },
         engine: draft.engine,
         source,
-        roots: draft.roots,
+        roots,
         times: TimesRecord {
             started: draft.started,
             consistent: summary.consistent_at,
@@ -122,6 +124,19 @@ pub(crate) fn assemble(draft: ManifestDraft, written: Written, ended: Timestamp)
         pages,
         extra: summary.extra,
     }
+}
+
+/// Roots that some member lies below: a dump holds no data directory, whatever the server has.
+pub(crate) fn used_roots(
+    mut roots: BTreeMap<String, String>,
+    files: &[FileRecord],
+) -> BTreeMap<String, String> {
+    let is_below = |file: &FileRecord, root: &str| {
+        let rest = file.path.as_bytes().strip_prefix(root.as_bytes());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    };
+    roots.retain(|root, _| files.iter().any(|file| is_below(file, root)));
+    roots
 }
 
 /// A time as manifests write it: UTC, milliseconds.

@@ -156,7 +156,7 @@ impl ScratchServer {
             arguments.push("--skip-grant-tables".into());
         }
         arguments.extend(settings.iter().map(OsString::from));
-        let child = spawn_guarded(program.path(), &arguments, directory)?;
+        let child = spawn_guarded(program, &arguments, directory)?;
         let mut server = Self { child, directory: directory.to_owned(), ended: false };
         server.journal(journal)?;
         server.wait_ready(cancel)?;
@@ -262,7 +262,7 @@ fn common_arguments(directory: &Path) -> Vec<OsString> {
 
 /// Starts a program through this one, which arranges for it to die with this process.
 fn spawn_guarded(
-    program: &Path,
+    program: &ServerProgram,
     arguments: &[OsString],
     directory: &Path,
 ) -> Result<Child, ScratchError> {
@@ -270,7 +270,7 @@ fn spawn_guarded(
 }
 
 fn spawn_guarded_with(
-    program: &Path,
+    program: &ServerProgram,
     arguments: &[OsString],
     directory: &Path,
     input: Stdio,
@@ -282,15 +282,15 @@ fn spawn_guarded_with(
         .open(&output)
         .map_err(|source| ScratchError::io("create", &output, source))?;
     let errors = log.try_clone().map_err(|e| ScratchError::io("open", &output, e))?;
-    Command::new("/proc/self/exe")
+    Command::new(program.guard())
         .args([WORKER_ARGUMENT, EXEC_ARGUMENT])
-        .arg(program)
+        .arg(program.path())
         .args(arguments)
         .stdin(input)
         .stdout(log)
         .stderr(errors)
         .spawn()
-        .map_err(|source| ScratchError::io("start", program, source))
+        .map_err(|source| ScratchError::io("start", program.path(), source))
 }
 
 /// Waits for the end of a process; none if it has not come in time, or the run was cancelled.

@@ -71,9 +71,6 @@ struct WritingArgs {
     /// Keep no manifest of a backup that goes to standard output; ends with exit code 10.
     #[arg(long, conflicts_with = "manifest")]
     no_manifest: bool,
-    /// Compression level.
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    compress_level: Option<i32>,
     /// Threads that compress [default: one a processor].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,

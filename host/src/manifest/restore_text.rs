@@ -37,7 +37,7 @@ fn without_dbbackup(draft: &ManifestDraft) -> String {
         (_, "zstd") => "  tar --zstd -xf ARCHIVE\n",
         _ => "  tar xf ARCHIVE\n",
     };
-    let streams = "  pieces NAME.00001, NAME.00002, … of one stream: cat NAME.* joins them; \
-                   SQL goes into the stock client\n";
+    let streams =
+        "  a stream lies in pieces: cat NAME.*.sql joins them, and the stock client takes SQL\n";
     format!("{decrypt}{unpack}{streams}")
 }

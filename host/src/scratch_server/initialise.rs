@@ -43,7 +43,7 @@ pub(super) fn data_directory(
         return run_bootstrap(program, directory, &arguments, &script, cancel);
     }
     arguments.push("--initialize-insecure".into());
-    let child = spawn_guarded(program.path(), &arguments, directory)?;
+    let child = spawn_guarded(program, &arguments, directory)?;
     ended_well(child, directory, cancel)
 }
 
@@ -55,7 +55,7 @@ fn run_bootstrap(
     cancel: &CancelFlag,
 ) -> Result<(), ScratchError> {
     let input = fs::File::open(script).map_err(|e| ScratchError::io("open", script, e))?;
-    let child = super::spawn_guarded_with(program.path(), arguments, directory, input.into())?;
+    let child = super::spawn_guarded_with(program, arguments, directory, input.into())?;
     ended_well(child, directory, cancel)
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct ServerProgram {
     path: PathBuf,
     is_mariadb: bool,
     version: String,
+    /// The dbbackup binary that starts it.
+    guard: PathBuf,
 }
 
 impl ServerProgram {
@@ -28,6 +30,7 @@ impl ServerProgram {
         given: Option<&Path>,
         flavor: &str,
         wanted_version: &str,
+        guard: &Path,
     ) -> Result<Self, ScratchError> {
         let is_mariadb = flavor == "MariaDB";
         let names: &[&str] = if is_mariadb { &["mariadbd", "mysqld"] } else { &["mysqld"] };
@@ -51,12 +54,17 @@ impl ServerProgram {
                 wanted: format!("{flavor} {wanted_version}"),
             });
         }
-        Ok(Self { path, is_mariadb, version })
+        Ok(Self { path, is_mariadb, version, guard: guard.to_owned() })
     }
 
     /// The file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The dbbackup binary that starts it, so that it dies with this process.
+    pub(super) fn guard(&self) -> &Path {
+        &self.guard
     }
 
     /// True for MariaDB.
@@ -72,9 +80,14 @@ impl ServerProgram {
     /// Arguments that keep it from listening anywhere and from writing what nobody reads.
     pub(crate) fn quiet_arguments(&self) -> &'static [&'static str] {
         if self.is_mariadb {
-            &["--skip-log-bin", "--skip-slave-start"]
+            &["--skip-log-bin", "--loose-skip-slave-start"]
         } else {
-            &["--skip-log-bin", "--skip-replica-start", "--mysqlx=OFF", "--secure-file-priv=NULL"]
+            &[
+                "--skip-log-bin",
+                "--loose-skip-replica-start",
+                "--loose-mysqlx=OFF",
+                "--loose-secure-file-priv=NULL",
+            ]
         }
     }
 }

@@ -78,6 +78,14 @@ impl HostRecord {
         Self::deserialize(&record.facts)
     }
 
+    /// True for the output of a backup, which stays once it is committed.
+    pub(crate) fn is_output(&self) -> bool {
+        matches!(
+            self,
+            Self::FileOutput { .. } | Self::FileCommit { .. } | Self::DirectoryOutput { .. }
+        )
+    }
+
     /// One line for the operator.
     pub(crate) fn summary(&self) -> String {
         match self {

@@ -161,9 +161,6 @@ pub enum WorkerOutput {
 /// How the pipeline makes bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PipelineSettings {
-    /// Compression level; the encoding's default if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub level: Option<i32>,
     /// Threads that compress; as many as processors if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,

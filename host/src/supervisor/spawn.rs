@@ -9,7 +9,7 @@ use std::{
         fd::OwnedFd,
         unix::{net::UnixStream, process::CommandExt},
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     time::Duration,
 };
@@ -39,6 +39,11 @@ impl WorkerCommand {
     /// A `dbbackup` binary, for callers that use the host as a library.
     pub fn program(program: impl Into<PathBuf>) -> Self {
         Self { program: program.into() }
+    }
+
+    /// The program's file.
+    pub fn path(&self) -> &Path {
+        &self.program
     }
 }
 

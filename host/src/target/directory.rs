@@ -92,9 +92,15 @@ impl DirectoryOutput {
         if self.found == Found::Backup {
             gate(CommitStep::DropKept)?;
             // After the exchange, the old backup lies under the temporary name.
-            remove_tree(&self.partial)?;
+            if let Err(error) = remove_tree(&self.partial) {
+                tracing::warn!(%error, "remove the backup that was replaced");
+            }
         }
-        self.lock.release()
+        // Nothing that goes wrong from here on makes the backup less of one.
+        if let Err(error) = self.lock.release() {
+            tracing::warn!(%error, "remove the run lock");
+        }
+        Ok(())
     }
 
     fn place(&self, manifest: &Manifest, gate: &mut Gate<'_>) -> Result<(), TargetError> {

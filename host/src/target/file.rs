@@ -101,12 +101,26 @@ impl FileOutput {
         manifest: &Manifest,
         gate: &mut Gate<'_>,
     ) -> Result<(), TargetError> {
-        let committed = self.place(manifest, gate);
-        if let Err(error) = committed {
-            self.abandon()?;
-            return Err(error);
+        match self.place(manifest, gate) {
+            Ok(()) => {}
+            Err(error) if self.is_committed(manifest) => {
+                tracing::warn!(%error, "the backup is committed; the next run cleans up behind it");
+            }
+            Err(error) => {
+                self.abandon()?;
+                return Err(error);
+            }
         }
-        self.claimed.lock.release()
+        // Nothing that goes wrong from here on makes the backup less of one.
+        if let Err(error) = self.claimed.lock.release() {
+            tracing::warn!(%error, "remove the run lock");
+        }
+        Ok(())
+    }
+
+    /// True if the manifest is the one on disk.
+    fn is_committed(&self, manifest: &Manifest) -> bool {
+        manifest::read(&self.claimed.names.manifest).is_ok_and(|there| there.id == manifest.id)
     }
 
     /// Every step of the commit; leaves things as they are on an error.

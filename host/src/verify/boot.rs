@@ -57,8 +57,12 @@ impl Verification<'_> {
     /// Restores into a scratch server, checks every table, and removes all of it.
     pub(super) fn boot(&self, report: &mut VerifyReport) -> Result<BootReport, Failure> {
         let source = &self.manifest.source;
-        let program =
-            ServerProgram::find(self.job.mysqld.as_deref(), &source.flavor, &source.version)?;
+        let program = ServerProgram::find(
+            self.job.mysqld.as_deref(),
+            &source.flavor,
+            &source.version,
+            self.runtime.worker.path(),
+        )?;
         let run_id = new_run_id(Timestamp::now());
         let mut journal = Journal::create(&self.runtime.state, &run_id)?;
         let parent = match &self.runtime.scratch_parent {

@@ -61,7 +61,6 @@ pub(super) fn of(
         manifest_file: writing.manifest.clone(),
         encoding: Some(output.encoding),
         pipeline: PipelineSettings {
-            level: writing.compress_level,
             threads: writing.threads.map(Into::into),
             limit_rate: writing.limit_rate.map(Into::into),
             recipients: writing.encrypt_to.clone(),

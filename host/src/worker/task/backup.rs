@@ -101,7 +101,9 @@ fn append_ours(
     if container == Container::Sql {
         return Ok(());
     }
-    let text = restore_text(draft);
+    let files = pipeline.records()?.files;
+    let roots = manifest::used_roots(draft.roots.clone(), &files);
+    let text = restore_text(&ManifestDraft { roots, ..draft.clone() });
     pipeline.append(OUR_ROOT, EntryPath::from("RESTORE.txt"), text.as_bytes())?;
     if container == Container::Tar {
         let files = pipeline.records()?.files;

@@ -31,6 +31,8 @@ impl Invocation {
             ("PATH", env::path()),
             ("HOME", rig.home().into()),
             ("XDG_STATE_HOME", rig.state_dir().into()),
+            // Root's state is the machine's otherwise, and each rig must see its own alone.
+            ("DBBACKUP_STATE_DIR", rig.state_dir().join("dbbackup").into()),
             ("XDG_CONFIG_HOME", rig.config_dir().into()),
             ("XDG_DATA_HOME", rig.home().join("share").into()),
             ("TMPDIR", rig.tmp_dir().into()),
