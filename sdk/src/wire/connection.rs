@@ -6,7 +6,7 @@ use crate::wire::{
     Canceller, ConnectOptions, QueryResult, SequenceRule, ServerError, WireError,
     channel::Channel,
     handshake::Greeting,
-    login::{LoggedIn, log_in},
+    login::{LoggedIn, Preparation, log_in},
     packet::{MAX_PAYLOAD_BYTES, PieceBuffer},
     result::Completion,
 };
@@ -41,8 +41,10 @@ impl Connection {
     /// - [`WireError::TlsNotOffered`], [`WireError::Tls`] and the other TLS errors.
     /// - [`WireError::AuthPlugin`], [`WireError::ClearPassword`]: the account's plugin will not do.
     pub fn connect(options: &ConnectOptions) -> Result<Self, WireError> {
+        let preparation = Preparation::of(options)?;
         let channel = Channel::connect(options)?;
-        let LoggedIn { channel, greeting, capabilities, status } = log_in(channel, options)?;
+        let LoggedIn { channel, greeting, capabilities, status } =
+            log_in(channel, preparation, options)?;
         let mut connection = Self { channel, greeting, capabilities, status, unfinished: false };
         connection.set_payload_limit(MAX_PAYLOAD_BYTES);
         let budget = options.stall_budget();

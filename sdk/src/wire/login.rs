@@ -1,5 +1,9 @@
 //! The login: greeting, TLS, and the dialogue of the account's plugin.
 
+use std::sync::Arc;
+
+use rustls::{ClientConfig, pki_types::ServerName};
+
 use crate::wire::{
     ConnectOptions, Cursor, Secret, ServerError, SslMode, WireError,
     auth::Login,
@@ -24,17 +28,36 @@ pub(crate) struct LoggedIn {
     pub(crate) status: u16,
 }
 
+/// What a login needs besides the channel. Made before the server is called: it gives its clients
+/// few seconds, and certificates may take a while to read.
+#[derive(Debug)]
+pub(crate) struct Preparation {
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+}
+
+impl Preparation {
+    /// Reads the certificates that the options name.
+    pub(crate) fn of(options: &ConnectOptions) -> Result<Self, WireError> {
+        if options.ssl.mode == SslMode::Disabled {
+            return Ok(Self { tls: None });
+        }
+        let config = tls::client_config(&options.ssl)?;
+        Ok(Self { tls: Some((config, tls::server_name(options)?)) })
+    }
+}
+
 /// Logs in over a fresh channel.
 pub(crate) fn log_in(
     mut channel: Channel,
+    preparation: Preparation,
     options: &ConnectOptions,
 ) -> Result<LoggedIn, WireError> {
     channel.set_payload_limit(LOGIN_PACKET_BYTES);
     let greeting = read_greeting(&mut channel)?;
     let mut capabilities = greeting.negotiated();
-    if wants_tls(&greeting, options)? {
-        let config = tls::client_config(&options.ssl)?;
-        let name = tls::server_name(options)?;
+    if let Some((config, name)) = preparation.tls
+        && wants_tls(&greeting, options)?
+    {
         channel.write("asking for TLS", &[&handshake::tls_request(capabilities)])?;
         channel = channel.start_tls(options, config, name)?;
         capabilities |= capability::SSL;

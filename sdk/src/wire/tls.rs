@@ -121,6 +121,10 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, WireEr
     }
 }
 
+/// Files of a CA directory that are longer hold something else: it may be a data directory, where
+/// MySQL puts its certificates beside its tables.
+const CA_FILE_BYTES: u64 = 1 << 20;
+
 /// Every certificate of a directory; other files in it are no error, as for OpenSSL.
 fn read_directory(directory: &Path) -> Result<Vec<CertificateDer<'static>>, WireError> {
     let unreadable = |source| WireError::TlsFile { path: directory.to_owned(), source };
@@ -131,7 +135,10 @@ fn read_directory(directory: &Path) -> Result<Vec<CertificateDer<'static>>, Wire
         .map_err(unreadable)?;
     paths.sort();
     let mut certificates = Vec::new();
-    for path in paths.into_iter().filter(|path| path.is_file()) {
+    let may_hold_one = |path: &PathBuf| {
+        path.metadata().is_ok_and(|found| found.is_file() && found.len() <= CA_FILE_BYTES)
+    };
+    for path in paths.into_iter().filter(may_hold_one) {
         match read_certificates(&path) {
             Ok(found) => certificates.extend(found),
             // Private keys lie beside certificates in a server's directory, and are not ours to read.

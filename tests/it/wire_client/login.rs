@@ -209,8 +209,10 @@ fn a_server_without_tls_satisfies_only_the_lax_modes() -> Result<()> {
     for lax in [SslMode::Disabled, SslMode::Preferred] {
         assert!(!whoami(&mode(tcp(&server), lax))?.1);
     }
+    let issued = Server::start(Flavor::Mariadb1011, ServerOptions::default())?;
     for strict in [SslMode::Required, SslMode::VerifyCa, SslMode::VerifyIdentity] {
-        let error = whoami(&mode(tcp(&server), strict)).expect_err("no TLS there");
+        let strict = with_ca(tcp(&server), strict, issued.ca_path());
+        let error = whoami(&strict).expect_err("no TLS there");
         assert!(matches!(error, WireError::TlsNotOffered { .. }), "{error:?}");
     }
     Ok(())
