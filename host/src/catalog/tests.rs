@@ -48,7 +48,7 @@ fn what_lacks_bytes_or_manifest_is_incomplete_and_never_the_newest() {
 fn freshness_is_that_of_the_newest_complete_backup() {
     let directory = tempfile::tempdir().unwrap();
     let now = "2026-01-02T00:00:00Z".parse().unwrap();
-    let hours = |hours| Duration::from_secs(hours * 3600);
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
     let fresh = |max_age| Catalog::scan(directory.path()).unwrap().freshness(now, max_age);
     assert_eq!(fresh(hours(26)), Freshness::NoBackup);
     put(directory.path(), "a.tar", "2026-01-01T00:00:00Z", 10);

@@ -24,6 +24,9 @@ fn archive(path: &Path, entries: &[(&[u8], EntryType, &[u8])]) {
         old.name[..name.len()].copy_from_slice(name);
         header.set_entry_type(*kind);
         header.set_mode(0o4755);
+        header.set_uid(rustix::process::getuid().as_raw().into());
+        header.set_gid(rustix::process::getgid().as_raw().into());
+        header.set_mtime(0);
         header.set_size(content.len() as u64);
         if matches!(kind, EntryType::Symlink | EntryType::Link) {
             header.set_link_name("/etc/passwd").unwrap();
