@@ -148,6 +148,8 @@ pub fn run(
 ) -> Result<BackupOutcome, Failure> {
     let started = Timestamp::now();
     let id = new_run_id(started);
+    // The caller's span, if it has the field: every line of the run then names the backup.
+    tracing::Span::current().record("backup_id", id.as_str());
     let encoding = encoding(&job)?;
     undo(runtime, &job.secrets, observer).abandoned()?;
     let output = claim(&job)?;

@@ -98,14 +98,14 @@ fn engine_test_reports_a_line_a_check_and_its_own_exit_code() -> Result<()> {
 fn a_rogue_engine_ends_its_worker_and_never_the_supervisor() -> Result<()> {
     let server = Server::start(Flavor::Mysql97, ServerOptions::default())?;
     let rig = rig_with(&["misdeeds", "well"])?;
-    for (misdeed, place, said) in [
-        ("panic", "backup", "a rogue panic"),
-        ("panic", "drop", ""),
-        ("abort", "backup", "E-PLUGIN-CRASHED"),
-        ("segfault", "backup", "E-PLUGIN-CRASHED"),
-        ("exit", "backup", "E-PLUGIN-CRASHED"),
-        ("abort", "create", "E-PLUGIN-CRASHED"),
-        ("hang", "backup", "misdeeds"),
+    for (misdeed, place, exit, said) in [
+        ("panic", "backup", 24, "a rogue panic"),
+        ("panic", "drop", 24, "E-PLUGIN-CRASHED"),
+        ("abort", "backup", 24, "E-PLUGIN-CRASHED"),
+        ("segfault", "backup", 24, "E-PLUGIN-CRASHED"),
+        ("exit", "backup", 24, "E-PLUGIN-CRASHED"),
+        ("abort", "create", 24, "E-PLUGIN-CRASHED"),
+        ("hang", "backup", 124, "E-PLUGIN-STALLED"),
     ] {
         let (misdeed, place) = (format!("misdeed={misdeed}"), format!("place={place}"));
         let outcome = rig
@@ -115,7 +115,7 @@ fn a_rogue_engine_ends_its_worker_and_never_the_supervisor() -> Result<()> {
             .deadline(Duration::from_secs(60))
             .run()?;
         outcome
-            .expect_exit(24)
+            .expect_exit(exit)
             .and_then(|outcome| outcome.expect_stderr(said))
             .with_context(|| format!("{misdeed} {place}"))?;
         let left: Vec<_> = fs::read_dir(rig.work_dir())?.collect();

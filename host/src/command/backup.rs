@@ -124,7 +124,12 @@ pub(super) fn run(args: &PhysicalBackupArgs, context: &Context) -> CommandResult
     let choice = deadline.judge(selector.select(name, &connection, &environment))?;
 
     let engine = choice.engine.engine.id.clone();
-    let span = tracing::info_span!("backup", source = connection.address(), engine);
+    let span = tracing::info_span!(
+        "backup",
+        source = connection.address(),
+        engine,
+        backup_id = tracing::field::Empty
+    );
     let _inside = span.enter();
     tracing::info!("engine {engine}: {}", choice.reason);
     let job = job::of(args, &connection, environment, output, choice)?;

@@ -131,7 +131,10 @@ impl Voice {
             write_to(report.stream, &report.text)?;
         }
         let Some(failure) = failure else { return Ok(()) };
-        let mut text = format!("error: {}\n", self.message(failure));
+        // Plugins are refused by codes that their vendors and the documentation speak of.
+        let code = failure.code();
+        let code = if code.starts_with("E-PLUGIN-") { format!("[{code}]") } else { String::new() };
+        let mut text = format!("error{code}: {}\n", self.message(failure));
         if let Some(hint) = failure.hint() {
             text.push_str(&format!("hint: {hint}\n"));
         }

@@ -46,6 +46,34 @@ pub enum PluginCode {
 }
 
 impl PluginCode {
+    /// Every code, in the order in which a file is checked.
+    pub const ALL: [Self; 19] = [
+        Self::Unreadable,
+        Self::Format,
+        Self::Truncated,
+        Self::Arch,
+        Self::Glibc,
+        Self::Note,
+        Self::Api,
+        Self::Major,
+        Self::Layout,
+        Self::Perm,
+        Self::Hash,
+        Self::Untrusted,
+        Self::Duplicate,
+        Self::Shadowed,
+        Self::Disabled,
+        Self::SafeMode,
+        Self::Link,
+        Self::Init,
+        Self::Crashed,
+    ];
+
+    /// The code of that name, as another process has reported it.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == name)
+    }
+
     /// The code as it is printed, such as `E-PLUGIN-API`.
     pub fn as_str(self) -> &'static str {
         match self {

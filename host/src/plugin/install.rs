@@ -174,7 +174,7 @@ pub fn add(
     let copy = staging.path().join("plugin.so");
     fs::write(&copy, &bytes).map_err(io_error("write", &copy))?;
     let plugin = examine_new(request, &copy)?;
-    probe(&copy).map_err(InstallError::Refused)?;
+    probe(&copy).map_err(|refusal| of_source(request, &plugin, &refusal))?;
 
     let path = directory.join(installed_name(request.source, &plugin));
     let mut lock = LockFile::read(directory)?;
@@ -333,6 +333,13 @@ fn examine_new(request: &AddRequest<'_>, copy: &Path) -> Result<Plugin, InstallE
         }
         None => Ok(plugin),
     }
+}
+
+/// A refusal of the copy, as one of the file that the operator named.
+fn of_source(request: &AddRequest<'_>, plugin: &Plugin, refusal: &Refusal) -> InstallError {
+    let path = request.source.to_owned();
+    let reason = refusal.reason.clone();
+    InstallError::Refused(Arc::new(Refusal { path, plugin: plugin.label(), reason }))
 }
 
 /// The name of the source if it is one that is found in a plugin directory, else one made of the id.

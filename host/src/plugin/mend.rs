@@ -41,6 +41,7 @@ pub(super) fn mend(refusal: &Refusal) -> String {
         Reason::SafeMode => "run without --safe-mode".to_owned(),
         Reason::Link { .. } => format!("ldd {file} shows what is missing"),
         Reason::Init { error } if !error.hint.is_empty() => error.hint.to_string(),
+        Reason::Probe { .. } => format!("report it to the vendor of {name}; nothing was installed"),
         Reason::Init { .. } | Reason::Crashed { .. } => {
             format!("dbbackup engine disable {name}, and report it to its vendor")
         }

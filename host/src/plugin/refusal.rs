@@ -181,6 +181,14 @@ pub enum Reason {
         /// Its answer.
         error: Box<EngineError>,
     },
+    /// The process that loaded it for a trial refused it or ended.
+    #[error("fails its trial load: {what}")]
+    Probe {
+        /// The code that it was refused with there.
+        code: PluginCode,
+        /// What was said there, one line.
+        what: String,
+    },
     /// The process that loaded it ended or hung.
     #[error("ended the process that loaded it: {how}")]
     Crashed {
@@ -213,6 +221,7 @@ impl Reason {
             Self::SafeMode => PluginCode::SafeMode,
             Self::Link { .. } => PluginCode::Link,
             Self::Init { .. } => PluginCode::Init,
+            Self::Probe { code, .. } => *code,
             Self::Crashed { .. } => PluginCode::Crashed,
         }
     }

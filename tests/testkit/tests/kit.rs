@@ -34,7 +34,6 @@ fn accounts_authenticate_by_the_plugin_asked_for() -> anyhow::Result<()> {
     use AuthPlugin::{CachingSha2Password, Ed25519, MysqlNativePassword};
     let wanted = [
         (Flavor::Mysql97, CachingSha2Password, "caching_sha2_password"),
-        (Flavor::Mysql97, MysqlNativePassword, "mysql_native_password"),
         (Flavor::Mariadb1011, MysqlNativePassword, "mysql_native_password"),
         (Flavor::Mariadb1011, Ed25519, "ed25519"),
     ];

@@ -3,7 +3,7 @@ use crate::{
     command::Context,
     exit::Failure,
     output::{CommandResult, Report},
-    plugin::{self, AddRequest, Reason, Refusal, Registry, Sha256},
+    plugin::{self, AddRequest, PluginCode, Reason, Refusal, Registry, Sha256},
     supervisor::{
         Limits, Secrets,
         job::{EnginePin, Task},
@@ -11,7 +11,6 @@ use crate::{
     },
 };
 use clap::Args;
-use dbbackup_plugin_api::error::{EngineError, ErrorCode};
 use jiff::Timestamp;
 use std::{
     path::{Path, PathBuf},
@@ -55,13 +54,10 @@ pub(super) fn run(args: &AddArgs, context: &Context) -> CommandResult {
 fn probe(file: &Path, registry: &Registry, context: &Context) -> Result<(), Arc<Refusal>> {
     let outcome = run_probe(file, registry, context);
     outcome.map_err(|failure| {
-        let reason = match failure.code().as_str() {
-            "E-PLUGIN-CRASHED" | "E-PLUGIN-STALLED" => Reason::Crashed { how: failure.chain() },
-            _ => {
-                let error = EngineError::new(ErrorCode::INTERNAL, failure.chain());
-                Reason::Init { error: Box::new(error) }
-            }
-        };
+        let what = failure.to_string();
+        let what = what.lines().next().unwrap_or_default().to_owned();
+        let code = PluginCode::named(&failure.code()).unwrap_or(PluginCode::Crashed);
+        let reason = Reason::Probe { code, what };
         Arc::new(Refusal { path: file.to_owned(), plugin: None, reason })
     })
 }

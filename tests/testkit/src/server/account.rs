@@ -1,5 +1,6 @@
 //! Accounts for every way to authenticate.
 use super::Server;
+use crate::fetch::Flavor;
 use anyhow::{Result, bail};
 
 /// How an account proves who it is.
@@ -7,7 +8,7 @@ use anyhow::{Result, bail};
 pub enum AuthPlugin {
     /// MySQL's default since 8.0.
     CachingSha2Password,
-    /// MariaDB's default; on MySQL 9 a plugin that this kit installs when asked for it.
+    /// MariaDB's default, and MySQL's until 5.7; gone from MySQL 9.
     MysqlNativePassword,
     /// MariaDB's elliptic-curve plugin.
     Ed25519,
@@ -37,30 +38,19 @@ impl Server {
     ) -> Result<Account> {
         let mut session = self.session()?;
         let (user_text, password_text) = (quoted(user), quoted(password));
-        let identified = match (plugin, self.flavor().is_mariadb()) {
-            (AuthPlugin::CachingSha2Password, false) => {
+        let identified = match (plugin, self.flavor()) {
+            (AuthPlugin::CachingSha2Password, Flavor::Mysql97) => {
                 format!("WITH caching_sha2_password BY {password_text}")
             }
-            (AuthPlugin::MysqlNativePassword, false) => {
-                let installed = "SELECT COUNT(*) FROM information_schema.plugins \
-                                 WHERE plugin_name = 'mysql_native_password'";
-                if session.row::<u64>(installed)? == 0 {
-                    session.run(
-                        "INSTALL PLUGIN mysql_native_password SONAME 'mysql_native_password.so'",
-                    )?;
-                }
-                format!("WITH mysql_native_password BY {password_text}")
-            }
-            (AuthPlugin::MysqlNativePassword, true) => {
+            (AuthPlugin::MysqlNativePassword, Flavor::Mysql56) => format!("BY {password_text}"),
+            (AuthPlugin::MysqlNativePassword, Flavor::Mariadb1011 | Flavor::Mariadb118) => {
                 format!("VIA mysql_native_password USING PASSWORD({password_text})")
             }
-            (AuthPlugin::Ed25519, true) => {
+            (AuthPlugin::Ed25519, Flavor::Mariadb1011 | Flavor::Mariadb118) => {
                 session.run("INSTALL SONAME 'auth_ed25519'")?;
                 format!("VIA ed25519 USING PASSWORD({password_text})")
             }
-            (AuthPlugin::CachingSha2Password, true) | (AuthPlugin::Ed25519, false) => {
-                bail!("{} has no {plugin:?}", self.flavor().name())
-            }
+            (plugin, flavor) => bail!("{} has no {plugin:?}", flavor.name()),
         };
         session.run(&format!("CREATE USER {user_text}@'%' IDENTIFIED {identified}"))?;
         for grant in grants {
