@@ -33,8 +33,11 @@ use dbbackup_plugin_api::document::{
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 
-/// A compressed backup is at least this fraction of its content: less free space cannot do.
-const BEST_COMPRESSION: u64 = 5;
+/// Divisors of an engine's estimate: with less free space than that, a backup cannot fit. Estimates
+/// count pages and indexes of tables, of which statements are a fraction; a run that still fills the
+/// disk is ended in good order.
+const LEAST_PLAIN_PART: u64 = 2;
+const LEAST_COMPRESSED_PART: u64 = 10;
 
 /// What is to be backed up, by what, and where to.
 #[derive(Clone, Debug)]
@@ -209,8 +212,8 @@ fn check_space(job: &BackupJob, encoding: Encoding) -> Result<(), TargetError> {
         return Ok(());
     };
     let needed_bytes = match encoding.compression() {
-        Compression::None => content_bytes,
-        Compression::Gzip | Compression::Zstd => content_bytes / BEST_COMPRESSION,
+        Compression::None => content_bytes / LEAST_PLAIN_PART,
+        Compression::Gzip | Compression::Zstd => content_bytes / LEAST_COMPRESSED_PART,
     };
     let parent = absolute(path)?;
     check_free_space(parent.parent().unwrap_or(&parent), needed_bytes)

@@ -84,6 +84,14 @@ pub enum ScratchError {
         /// End of its log.
         log: String,
     },
+    /// The server does not even work on an empty data directory: nothing is known of the backup.
+    #[error("the scratch server {what}; the end of its log:\n{log}")]
+    Unusable {
+        /// What it did.
+        what: String,
+        /// End of its log.
+        log: String,
+    },
     /// The run was cancelled.
     #[error("cancelled")]
     Cancelled,
@@ -121,6 +129,7 @@ pub(crate) enum Content {
 pub(crate) struct ScratchServer {
     child: Child,
     directory: PathBuf,
+    content: Content,
     ended: bool,
 }
 
@@ -157,7 +166,7 @@ impl ScratchServer {
         }
         arguments.extend(settings.iter().map(OsString::from));
         let child = spawn_guarded(program, &arguments, directory)?;
-        let mut server = Self { child, directory: directory.to_owned(), ended: false };
+        let mut server = Self { child, directory: directory.to_owned(), content, ended: false };
         server.journal(journal)?;
         server.wait_ready(cancel)?;
         Ok(server)
@@ -231,7 +240,11 @@ impl ScratchServer {
     }
 
     fn failed(&self, what: String) -> ScratchError {
-        ScratchError::Failed { what, log: log_tail(&self.directory) }
+        let log = log_tail(&self.directory);
+        match self.content {
+            Content::Fresh => ScratchError::Unusable { what, log },
+            Content::Restored => ScratchError::Failed { what, log },
+        }
     }
 }
 
@@ -336,9 +349,10 @@ fn log_tail(directory: &Path) -> String {
 impl Classified for ScratchError {
     fn exit(&self) -> Exit {
         match self {
-            Self::NoProgram { .. } | Self::OtherSeries { .. } | Self::SocketPath { .. } => {
-                Exit::Precondition
-            }
+            Self::NoProgram { .. }
+            | Self::OtherSeries { .. }
+            | Self::SocketPath { .. }
+            | Self::Unusable { .. } => Exit::Precondition,
             Self::Io { source, .. } => crate::target::exit_of_io(source.kind()),
             Self::Failed { .. } => Exit::VerificationFailed,
             Self::Cancelled => Exit::Interrupted,
@@ -367,6 +381,7 @@ impl Classified for ScratchError {
             Self::OtherSeries { .. } => "E-SCRATCH-SERIES",
             Self::Io { .. } => "E-SCRATCH-IO",
             Self::SocketPath { .. } => "E-SCRATCH-SOCKET",
+            Self::Unusable { .. } => "E-SCRATCH-UNUSABLE",
             Self::Failed { .. } => "E-SCRATCH-SERVER",
             Self::Cancelled => "E-INTERRUPTED",
             Self::Server(error) => return error.code(),

@@ -66,7 +66,7 @@ fn ended_well(
 ) -> Result<(), ScratchError> {
     let waited = wait_for(&mut child, INITIALISE_LIMIT, cancel);
     let status = waited.map_err(|source| ScratchError::io("wait for", directory, source))?;
-    let failed = |what: String| ScratchError::Failed { what, log: log_tail(directory) };
+    let failed = |what: String| ScratchError::Unusable { what, log: log_tail(directory) };
     match status {
         Some(status) if status.success() => Ok(()),
         Some(status) => Err(failed(format!("was not initialised: it ended with {status}"))),

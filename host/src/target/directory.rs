@@ -3,7 +3,7 @@
 use super::{
     Existing,
     durable::{Rename, parent_of, remove_tree, rename, write_file},
-    error::TargetError,
+    error::{TargetError, expect_directory},
     location::{directory_manifest_path, partial_path},
     replace::{CommitStep, Gate},
 };
@@ -45,8 +45,7 @@ impl DirectoryOutput {
         if path.file_name().is_none() {
             return Err(TargetError::NoName { path });
         }
-        let parent = parent_of(&path);
-        fs::metadata(&parent).map_err(|e| TargetError::io("look at", &parent, e))?;
+        expect_directory(&parent_of(&path))?;
         let lock = RunLock::acquire(&path)?;
         let found = look_at(&path)?;
         if found == Found::Backup && existing == Existing::Refuse {

@@ -63,6 +63,12 @@ pub enum TargetError {
         /// What is wrong with it.
         source: crate::manifest::ManifestError,
     },
+    /// The directory that it should lie in is not there.
+    #[error("there is no directory {}", path.display())]
+    NoDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The artefact has no name or no parent directory.
     #[error("{} is no name for a backup", path.display())]
     NoName {
@@ -74,6 +80,18 @@ pub enum TargetError {
 impl TargetError {
     pub(crate) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { what, path: path.to_owned(), source }
+    }
+}
+
+/// Expects the directory that a target is to lie in.
+pub(super) fn expect_directory(path: &Path) -> Result<(), TargetError> {
+    match std::fs::metadata(path) {
+        Ok(facts) if facts.is_dir() => Ok(()),
+        Ok(_) => Err(TargetError::NoDirectory { path: path.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(TargetError::NoDirectory { path: path.to_owned() })
+        }
+        Err(source) => Err(TargetError::io("look at", path, source)),
     }
 }
 
@@ -101,6 +119,7 @@ impl Classified for TargetError {
             Self::Locked { .. } => Exit::Locked,
             Self::NoSpace { .. } => Exit::NoSpace,
             Self::Io { source, .. } => exit_of_io(source.kind()),
+            Self::NoDirectory { .. } => Exit::Target,
             Self::NoName { .. } => Exit::Usage,
         }
     }
@@ -114,16 +133,10 @@ impl Classified for TargetError {
             Self::NotReplaceable { .. } | Self::OldManifest { .. } => {
                 "remove the old backup yourself, or choose another name"
             }
+            Self::NoDirectory { path } => return Some(format!("mkdir -p {}", path.display())),
             Self::Io { source, path, .. } => {
-                return match source.kind() {
-                    io::ErrorKind::NotFound => path
-                        .parent()
-                        .map(|parent| format!("create the directory {}", parent.display())),
-                    io::ErrorKind::PermissionDenied => {
-                        Some(format!("make {} writable for this user", path.display()))
-                    }
-                    _ => None,
-                };
+                return (source.kind() == io::ErrorKind::PermissionDenied)
+                    .then(|| format!("make {} writable for this user", path.display()));
             }
             Self::NoName { .. } => "end the output in a file name, or in / for a directory",
         };
@@ -142,6 +155,7 @@ impl Classified for TargetError {
             },
             Self::NotReplaceable { .. } => "E-TARGET-REPLACE",
             Self::OldManifest { .. } => "E-TARGET-OLD-MANIFEST",
+            Self::NoDirectory { .. } => "E-TARGET-DIRECTORY",
             Self::NoName { .. } => "E-TARGET-NAME",
         };
         code.to_owned()

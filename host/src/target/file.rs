@@ -2,7 +2,7 @@
 use super::{
     Existing,
     durable::{Rename, StagedFile, create_new, parent_of, remove_file},
-    error::TargetError,
+    error::{TargetError, expect_directory},
     location::{MANIFEST_ENDING, partial_path, with_ending},
     replace::{CommitStep, Gate, Names, file_name, place, recover},
 };
@@ -40,8 +40,7 @@ impl ClaimedFile {
         if artefact.file_name().is_none() || artefact.is_dir() {
             return Err(TargetError::NoName { path: artefact.to_owned() });
         }
-        let parent = parent_of(artefact);
-        fs::metadata(&parent).map_err(|e| TargetError::io("look at", &parent, e))?;
+        expect_directory(&parent_of(artefact))?;
         let lock = RunLock::acquire(artefact)?;
         recover(artefact)?;
         let names = Names::of(artefact);

@@ -2,7 +2,7 @@
 use super::{
     Existing,
     durable::{Rename, StagedFile, parent_of},
-    error::TargetError,
+    error::{TargetError, expect_directory},
     location::MANIFEST_ENDING,
 };
 use crate::manifest;
@@ -26,8 +26,7 @@ impl StdoutOutput {
         existing: Existing,
     ) -> Result<Self, TargetError> {
         if let Some(path) = &manifest {
-            let parent = parent_of(path);
-            fs::metadata(&parent).map_err(|e| TargetError::io("look at", &parent, e))?;
+            expect_directory(&parent_of(path))?;
             if existing == Existing::Refuse && fs::symlink_metadata(path).is_ok() {
                 return Err(TargetError::Exists { path: path.clone() });
             }
