@@ -80,14 +80,19 @@ impl std::fmt::Debug for RawCapability {
     }
 }
 
-/// Checks two layouts in both directions: the stock check refuses an older peer on a newer side
-/// as soon as a prefix type grew, although missing fields read as `None` there.
+/// Checks two layouts as seen from the older side, which is what a grown prefix type allows.
+///
+/// The stock check refuses an older peer on a newer side as soon as a prefix type grew, although
+/// missing fields read as `None` there. And a check in the wrong direction must not even be tried:
+/// abi_stable remembers what it has compared, and would refuse the next library of the newer side.
 ///
 /// # Errors
-/// abi_stable's account of the differences, seen from the newer side.
+/// abi_stable's account of the differences.
 pub fn check_layout(ours: &'static TypeLayout, theirs: &'static TypeLayout) -> Result<(), String> {
-    match (check_layout_compatibility(ours, theirs), check_layout_compatibility(theirs, ours)) {
-        (Ok(()), _) | (_, Ok(())) => Ok(()),
-        (Err(errors), Err(_)) => Err(errors.to_string()),
-    }
+    let version = |layout: &'static TypeLayout| {
+        semver::Version::parse(layout.item_info().package_and_version().1.version.as_str()).ok()
+    };
+    let (older, newer) =
+        if version(theirs) < version(ours) { (theirs, ours) } else { (ours, theirs) };
+    check_layout_compatibility(older, newer).map_err(|errors| errors.to_string())
 }

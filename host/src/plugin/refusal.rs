@@ -334,12 +334,14 @@ pub struct ApiMismatch {
 
 impl fmt::Display for ApiMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { requires, built, host, oldest, .. } = self;
+        let Self { built, oldest, .. } = self;
+        let (requires, host) = (self.requires.to_string(), self.host.to_string());
+        let width = requires.len().max(host.len());
         write!(
             f,
-            "\n  plugin needs host API  {requires}   (built with plugin-api {built})\
-             \n  this dbbackup offers   {host}   (accepts plugins built with {}.{} and later {}.x)",
-            oldest.major, oldest.minor, host.major
+            "\n  plugin needs host API  {requires:<width$}   (built with plugin-api {built})\
+             \n  this dbbackup offers   {host:<width$}   (accepts plugins built with {}.{} and later {}.x)",
+            oldest.major, oldest.minor, self.host.major
         )
     }
 }
