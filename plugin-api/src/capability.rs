@@ -90,7 +90,7 @@ impl std::fmt::Debug for RawCapability {
 /// abi_stable's account of the differences.
 pub fn check_layout(ours: &'static TypeLayout, theirs: &'static TypeLayout) -> Result<(), String> {
     let version = |layout: &'static TypeLayout| {
-        semver::Version::parse(layout.item_info().package_and_version().1.version.as_str()).ok()
+        semver::Version::parse(layout.package_and_version().1.version.as_str()).ok()
     };
     let (older, newer) =
         if version(theirs) < version(ours) { (theirs, ours) } else { (ours, theirs) };
