@@ -89,10 +89,17 @@ impl std::fmt::Debug for RawCapability {
 /// # Errors
 /// abi_stable's account of the differences.
 pub fn check_layout(ours: &'static TypeLayout, theirs: &'static TypeLayout) -> Result<(), String> {
-    let version = |layout: &'static TypeLayout| {
-        semver::Version::parse(layout.package_and_version().1.version.as_str()).ok()
-    };
     let (older, newer) =
-        if version(theirs) < version(ours) { (theirs, ours) } else { (ours, theirs) };
+        if api_version(theirs) < api_version(ours) { (theirs, ours) } else { (ours, theirs) };
     check_layout_compatibility(older, newer).map_err(|errors| errors.to_string())
+}
+
+/// Version of plugin-api behind a layout. A reference to a prefix type is of `abi_stable` itself,
+/// whatever its version; what it refers to is among its phantom fields.
+fn api_version(layout: &'static TypeLayout) -> Option<semver::Version> {
+    const CONTRACT: &str = env!("CARGO_PKG_NAME");
+    let mut types =
+        std::iter::once(layout).chain(layout.phantom_fields().iter().map(|field| field.layout()));
+    let found = types.find(|layout| layout.package().as_str() == CONTRACT)?;
+    semver::Version::parse(found.package_version().version.as_str()).ok()
 }
