@@ -94,7 +94,9 @@ pub(crate) fn assemble(draft: ManifestDraft, written: Written, ended: Timestamp)
     }
     let mut source = draft.source;
     source.facts.extend(summary.source);
-    let roots = used_roots(draft.roots, &files);
+    let mut roots = draft.roots;
+    roots.extend(summary.roots);
+    let roots = used_roots(roots, &files);
     Manifest {
         schema: Manifest::SCHEMA.to_owned(),
         id: draft.id,
