@@ -2,12 +2,27 @@
 //! protocol and an ordinary connection. No agent on the database host, no temporary disk.
 
 mod artefact;
+mod assess;
+mod doctor;
 mod error;
+mod local;
 mod options;
+mod recipient;
+mod restore;
+mod server_clone;
+mod source;
 
 use dbbackup_sdk::{
-    BackupEngine, BackupRun, Engine, Failure, Host, Sink,
-    document::{assessment::Assessment, backup::BackupSummary, environment::Environment},
+    BackupEngine, BackupRun, DoctorEngine, Engine, EntryReader, Failure, Host, RestoreEngine,
+    RestoreRun, Sink, UndoEngine,
+    document::{
+        assessment::Assessment,
+        backup::BackupSummary,
+        doctor::DoctorFindings,
+        environment::Environment,
+        restore::{RestorePlan, RestoreSummary},
+        undo::{UndoOutcome, UndoRecord},
+    },
     export_plugin,
 };
 
@@ -18,7 +33,7 @@ use crate::{
 
 export_plugin! {
     manifest: "plugin.json",
-    engines: { "clone" => Clone: [backup] },
+    engines: { "clone" => Clone: [backup, restore, doctor, undo] },
 }
 
 /// The engine with its options.
@@ -39,13 +54,52 @@ impl Engine for Clone {
         Ok(Self { options: options.0.check().map_err(CloneError::from)? })
     }
 
-    fn assess(&self, _environment: &Environment, _host: &Host) -> Result<Assessment, Failure> {
-        Ok(Assessment::default())
+    fn assess(&self, environment: &Environment, _host: &Host) -> Result<Assessment, Failure> {
+        Ok(assess::assess(environment, &self.options))
     }
 }
 
 impl BackupEngine for Clone {
-    fn backup(&self, _run: &BackupRun, _sink: &Sink) -> Result<BackupSummary, Failure> {
-        Err(CloneError::Method { method: self.options.method }.into())
+    fn backup(&self, run: &BackupRun, sink: &Sink) -> Result<BackupSummary, Failure> {
+        match self.options.method {
+            Method::Protocol => Err(CloneError::Method { method: self.options.method }.into()),
+            Method::Local => Ok(local::backup(run, &self.options, sink)?),
+            Method::Recipient => Ok(recipient::backup(run, &self.options, sink)?),
+        }
+    }
+}
+
+impl RestoreEngine for Clone {
+    fn check(&self, run: &RestoreRun) -> Result<RestorePlan, Failure> {
+        Ok(restore::check(run)?)
+    }
+
+    fn restore(
+        &self,
+        run: &RestoreRun,
+        entries: &mut EntryReader,
+    ) -> Result<RestoreSummary, Failure> {
+        Ok(restore::run(run, entries)?)
+    }
+
+    fn finish(&self, run: &RestoreRun) -> Result<RestoreSummary, Failure> {
+        Ok(restore::finish(run)?)
+    }
+}
+
+impl DoctorEngine for Clone {
+    fn doctor(&self, environment: &Environment, _host: &Host) -> Result<DoctorFindings, Failure> {
+        Ok(doctor::look(environment, &self.options))
+    }
+}
+
+impl UndoEngine for Clone {
+    fn undo(
+        &self,
+        record: &UndoRecord,
+        dry_run: bool,
+        _host: &Host,
+    ) -> Result<UndoOutcome, Failure> {
+        server_clone::undo(record, dry_run)
     }
 }

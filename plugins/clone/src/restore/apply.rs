@@ -65,7 +65,8 @@ impl<'a> Applier<'a> {
             self.record(known.stage, record)?;
         }
         if reader.records() != known.records {
-            let what = format!("holds {} records, {} were written", reader.records(), known.records);
+            let what =
+                format!("holds {} records, {} were written", reader.records(), known.records);
             return Err(RestoreError::Stream { stream: name, what });
         }
         Ok(())
@@ -110,9 +111,7 @@ impl<'a> Applier<'a> {
         let end = record.offset.checked_add(record.bytes.len() as u64);
         let file = self.document.redo.iter().find(|file| file.index == index);
         match (file, end) {
-            (Some(file), Some(end)) if end <= file.size_bytes => {
-                Ok(redo_path(self.places, index))
-            }
+            (Some(file), Some(end)) if end <= file.size_bytes => Ok(redo_path(self.places, index)),
             _ => {
                 let what = "in a record of the redo log, beyond its files";
                 Err(RestoreError::Inconsistent { index, what })

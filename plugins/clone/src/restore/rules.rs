@@ -74,10 +74,8 @@ fn fact(request: &RestoreRequest, name: &str) -> String {
 
 /// The server of a first start, in words.
 fn needed_version(version: &str) -> Result<String, RestoreError> {
-    let [major, minor, patch] = numbers(version).ok_or_else(|| RestoreError::Fact {
-        what: "version",
-        found: version.to_owned(),
-    })?;
+    let [major, minor, patch] = numbers(version)
+        .ok_or_else(|| RestoreError::Fact { what: "version", found: version.to_owned() })?;
     Ok(match (major, minor) {
         (8, 0) if patch < FREE_PATCH_OF_80 => format!("MySQL 8.0.{patch}"),
         (8, 0) => format!("MySQL 8.0.{FREE_PATCH_OF_80} or a later 8.0"),
