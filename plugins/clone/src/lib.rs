@@ -4,6 +4,8 @@
 mod artefact;
 mod error;
 mod options;
+mod protocol;
+mod rpc;
 
 use dbbackup_sdk::{
     BackupEngine, BackupRun, Engine, Failure, Host, Sink,
@@ -11,6 +13,8 @@ use dbbackup_sdk::{
     export_plugin,
 };
 
+#[doc(hidden)]
+pub use crate::rpc::inspect as inspect_frame;
 use crate::{
     error::CloneError,
     options::{Method, Options},
@@ -45,7 +49,10 @@ impl Engine for Clone {
 }
 
 impl BackupEngine for Clone {
-    fn backup(&self, _run: &BackupRun, _sink: &Sink) -> Result<BackupSummary, Failure> {
-        Err(CloneError::Method { method: self.options.method }.into())
+    fn backup(&self, run: &BackupRun, sink: &Sink) -> Result<BackupSummary, Failure> {
+        match self.options.method {
+            Method::Protocol => Ok(protocol::run(run, &self.options, sink)?),
+            method => Err(CloneError::Method { method }.into()),
+        }
     }
 }
