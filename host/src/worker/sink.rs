@@ -13,9 +13,9 @@ use dbbackup_plugin_api::{
 };
 use std::{io, sync::Arc};
 
-/// Root of what is no content. Engines keep what their restore needs in it.
-const WORKING_ROOT: &[u8] = b".dbbackup";
-/// Names below it that are the host's own.
+/// Root of what describes the backup. An engine may put its own documents and streams there.
+const OUR_ROOT: &str = ".dbbackup";
+/// Names below it that are the host's own: no engine may write them.
 const HOST_NAMES: [&[u8]; 2] = [b"manifest.json", b"RESTORE.txt"];
 
 /// The sink of one run.
@@ -68,11 +68,11 @@ impl EntryWriter for Writer {
 
 /// Some names below `.dbbackup` are ours, whichever way an engine spells them.
 fn check_root(meta: &EntryMeta) -> Result<(), Refused> {
-    let whole = [meta.root.as_bytes(), meta.path.as_bytes()].join(&b'/');
-    let mut parts = whole.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b"."));
-    if parts.next() == Some(WORKING_ROOT)
-        && parts.next().is_none_or(|name| HOST_NAMES.contains(&name))
-    {
+    let parts = meta.root.as_bytes().split(|byte| *byte == b'/');
+    let parts = parts.chain(meta.path.as_bytes().split(|byte| *byte == b'/'));
+    let mut parts = parts.filter(|part| !matches!(*part, b"" | b"."));
+    let is_below_ours = parts.next() == Some(OUR_ROOT.as_bytes());
+    if is_below_ours && parts.next().is_none_or(|name| HOST_NAMES.contains(&name)) {
         let what = format!("entry {}/{}: this name is the host's", meta.root, meta.path);
         return Err(Box::new(EngineError::new(ErrorCode::INTERNAL, what)));
     }

@@ -61,8 +61,7 @@ pub struct BackupSummary {
     /// What a restore needs, a clause each.
     #[serde(default)]
     pub restore_needs: Vec<String>,
-    /// Original path of roots that the environment does not name, or names otherwise: those of a
-    /// server on another machine.
+    /// Original path of each root; where it is not empty, it stands for what the host found out.
     #[serde(default)]
     pub roots: BTreeMap<String, String>,
     /// Facts for the manifest's `source`, such as `innodb_page_size`.

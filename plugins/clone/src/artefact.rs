@@ -1,12 +1,14 @@
 //! What a clone artefact holds beside its files: `clone.json` and streams of records. Written by the
 //! backup, read by the restore and by `apply.py`; `docs/clone-artefact.md` describes it.
 
+#![allow(dead_code, unused_imports, reason = "one half of the engine writes, the other reads")]
+
 mod document;
 mod records;
 
 pub(crate) use document::{
-    Change, ChangeKind, CloneDocument, ClonedFile, Donor, DonorPlugin, Layout, RedoFile, Stage,
-    StreamCount,
+    Change, ChangeKind, CloneDocument, ClonedFile, DocumentError, Donor, DonorPlugin, Layout,
+    RedoFile, Stage, StreamCount,
 };
 pub(crate) use records::{Record, RecordError, RecordOutput, RecordReader, RecordWriter};
 

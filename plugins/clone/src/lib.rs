@@ -7,8 +7,10 @@ mod doctor;
 mod error;
 mod local;
 mod options;
+mod protocol;
 mod recipient;
 mod restore;
+mod rpc;
 mod server_clone;
 mod source;
 
@@ -26,6 +28,8 @@ use dbbackup_sdk::{
     export_plugin,
 };
 
+#[doc(hidden)]
+pub use crate::rpc::inspect as inspect_frame;
 use crate::{
     error::CloneError,
     options::{Method, Options},
@@ -62,7 +66,7 @@ impl Engine for Clone {
 impl BackupEngine for Clone {
     fn backup(&self, run: &BackupRun, sink: &Sink) -> Result<BackupSummary, Failure> {
         match self.options.method {
-            Method::Protocol => Err(CloneError::Method { method: self.options.method }.into()),
+            Method::Protocol => Ok(protocol::run(run, &self.options, sink)?),
             Method::Local => Ok(local::backup(run, &self.options, sink)?),
             Method::Recipient => Ok(recipient::backup(run, &self.options, sink)?),
         }

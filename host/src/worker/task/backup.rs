@@ -102,8 +102,7 @@ fn append_ours(
         return Ok(());
     }
     let files = pipeline.records()?.files;
-    let mut roots = draft.roots.clone();
-    roots.extend(summary.roots.clone());
+    let roots = manifest::roots_of(draft.roots.clone(), &summary.roots);
     let roots = manifest::used_roots(roots, &files);
     let text = restore_text(&ManifestDraft { roots, ..draft.clone() });
     pipeline.append(OUR_ROOT, EntryPath::from("RESTORE.txt"), text.as_bytes())?;

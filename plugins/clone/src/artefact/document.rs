@@ -141,6 +141,9 @@ pub(crate) struct ClonedFile {
     /// It was dropped while it was copied: what is missing is zeros, and the restore removes it.
     #[serde(default)]
     pub(crate) deleted: bool,
+    /// It came into being during the clone: no member, size 0; a change of kind `create` says where.
+    #[serde(default)]
+    pub(crate) created: bool,
 }
 
 /// Something that DDL changed after the file copy had begun.
@@ -188,6 +191,7 @@ pub(crate) enum ChangeKind {
 /// A stage of the clone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::enum_variant_names, reason = "the donor's names of its stages")]
 pub(crate) enum Stage {
     /// Files are copied.
     FileCopy,

@@ -83,6 +83,26 @@ impl<W: RecordOutput> RecordWriter<W> {
         if self.buffer.len() + HEADER_BYTES > self.chunk_bytes { self.flush() } else { Ok(()) }
     }
 
+    /// Adds a record whose bytes are handed on without a copy if they fill a chunk by themselves.
+    ///
+    /// # Errors
+    /// As [`RecordWriter::append`].
+    pub(crate) fn append_vec(
+        &mut self,
+        file_index: u32,
+        offset: u64,
+        bytes: Vec<u8>,
+    ) -> Result<(), W::Error> {
+        if bytes.len() < self.chunk_bytes / 2 {
+            return self.append(file_index, offset, &bytes);
+        }
+        self.header(file_index, u32::try_from(bytes.len()).unwrap_or(u32::MAX), offset);
+        self.records += 1;
+        self.bytes += bytes.len() as u64;
+        self.flush()?;
+        self.output.write_chunk(bytes)
+    }
+
     /// Ends the stream; answers the output, the number of records and their bytes.
     ///
     /// # Errors

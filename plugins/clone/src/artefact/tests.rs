@@ -3,7 +3,7 @@ use std::io::Cursor;
 use dbbackup_sdk::plugin_api::document::path::EntryPath;
 use proptest::prelude::*;
 
-use super::{document::DocumentError, *};
+use super::*;
 
 fn written(records: &[(u32, u64, Vec<u8>)], chunk_bytes: usize) -> Vec<u8> {
     let mut writer = RecordWriter::new(Vec::new(), chunk_bytes);
@@ -58,6 +58,17 @@ fn foreign_bytes_and_endless_records_are_refused() {
     assert!(matches!(read(&long), Err(RecordError::TooLong { record: 0, bytes: 0x0400_0001 })));
 }
 
+#[test]
+fn long_records_are_handed_on_as_they_are() {
+    let long = vec![5; 4096];
+    let mut writer = RecordWriter::new(Vec::new(), 1024);
+    writer.append(1, 0, b"short").expect("a vector takes everything");
+    writer.append_vec(2, 7, long.clone()).expect("a vector takes everything");
+    let (stream, records, bytes) = writer.finish().expect("a vector takes everything");
+    assert_eq!((records, bytes), (2, 4101));
+    assert_eq!(read(&stream).expect("records"), [(1, 0, b"short".to_vec()), (2, 7, long)]);
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read(
@@ -103,6 +114,7 @@ fn document() -> CloneDocument {
             flags: 0,
             fs_block_bytes: 4096,
             deleted: false,
+            created: false,
         }],
         changes: vec![Change {
             kind: ChangeKind::Delete,
