@@ -1,16 +1,12 @@
 //! What tests of clones share: a source that is busy while it is cloned, and the proof that a
 //! restored copy is the source as of an exact position.
-use crate::logical::{client_output, load_with_client};
+use crate::logical::load_with_client;
 use anyhow::{Context as _, Result, ensure};
 use dbbackup_testkit::{
     DdlLoad, Flavor, Invocation, Rig, SampleTables, Server, ServerOptions, WriteLoad,
 };
 use serde_json::Value;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, path::Path, time::Duration};
 
 /// Transactions that the load must have done before and after the backup.
 const COMMITS: u64 = 50;
@@ -103,9 +99,9 @@ impl Source {
         let executed = "SELECT @@GLOBAL.gtid_executed";
         let ours: String = self.server.row(executed)?;
         // What the copy did by itself has its own identity.
-        let theirs: String = restored.row(&format!(
-            "SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed, CONCAT(@@server_uuid, ':1-1000000'))"
-        ))?;
+        let theirs: String = restored.row(
+            "SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed, CONCAT(@@server_uuid, ':1-1000000'))",
+        )?;
         ensure!(plain(&ours) == plain(&theirs), "source: {ours}\ncopy: {theirs}");
         self.server.checksum_all()?.expect_same(&restored.checksum_all()?)?;
         Ok(told)
@@ -172,11 +168,24 @@ fn plain(set: &str) -> String {
 }
 
 /// A path as text.
-pub(crate) fn text(path: &PathBuf) -> String {
+pub(crate) fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Checks that stock clients answer at all: a dump of nothing.
-pub(crate) fn expect_readable(server: &Server) -> Result<()> {
-    client_output(server, "mysqldump", &["--no-data", "--skip-comments", "kinds"]).map(drop)
+/// Lower and upper end of the manifest's bracket hold the exact position between them.
+pub(crate) fn expect_bracket(manifest: &Value, told: &Value) -> Result<()> {
+    let coordinates = &manifest["coordinates"];
+    let place = |name: &str| -> Result<(String, u64)> {
+        let text = serde_json::to_string(&coordinates[name])?;
+        let file = coordinates[name]["file"].as_str().with_context(|| text.clone())?;
+        let position = coordinates[name]["position"].as_u64().with_context(|| text.clone())?;
+        Ok((file.to_owned(), position))
+    };
+    let exact = (
+        told["file"].as_str().context("no file")?.to_owned(),
+        told["position"].as_u64().context("no position")?,
+    );
+    let (lower, upper) = (place("binlog")?, place("binlog_upper")?);
+    ensure!(lower <= exact && exact <= upper, "{exact:?} is not in {lower:?} to {upper:?}");
+    Ok(())
 }

@@ -10,6 +10,9 @@
     reason = "a test may panic and print"
 )]
 mod abi_gate;
+mod clone_faults;
+mod clone_hostile;
+mod clone_protocol;
 mod clone_round_trip;
 mod cloned;
 mod command_line;
