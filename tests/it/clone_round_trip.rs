@@ -1,26 +1,9 @@
 //! Clones by every method, taken from a server under writes and DDL: the restored directory starts a
 //! stock server, every table is whole, and the binlog from the exact position leads to the source.
-use crate::cloned::{Source, text};
+use crate::cloned::{Source, expect_bracket, text};
 use anyhow::{Context as _, Result, ensure};
 use dbbackup_testkit::{ADMIN_PASSWORD, ADMIN_USER, Flavor, Server, ServerOptions};
 use std::fs;
-
-/// Lower and upper end of the manifest's bracket hold the exact position between them.
-fn expect_bracket(manifest: &serde_json::Value, told: &serde_json::Value) -> Result<()> {
-    let coordinates = &manifest["coordinates"];
-    let place = |name: &str| -> Result<(String, u64)> {
-        let text = coordinates[name].as_str().with_context(|| coordinates.to_string())?;
-        let (file, position) = text.rsplit_once(':').context("no position")?;
-        Ok((file.to_owned(), position.parse()?))
-    };
-    let exact = (
-        told["file"].as_str().context("no file")?.to_owned(),
-        told["position"].as_u64().context("no position")?,
-    );
-    let (lower, upper) = (place("binlog")?, place("binlog_upper")?);
-    ensure!(lower <= exact && exact <= upper, "{exact:?} is not in {lower:?} to {upper:?}");
-    Ok(())
-}
 
 #[test]
 fn a_local_clone_comes_back_as_of_an_exact_position() -> Result<()> {

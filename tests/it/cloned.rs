@@ -185,7 +185,7 @@ fn position(restored: &Server, directory: &Path) -> Result<Value> {
     if let Ok(text) = fs::read_to_string(&file) {
         let lines: Vec<&str> = text.lines().collect();
         let place: u64 = lines.get(3).context("no position")?.trim().parse()?;
-        let name = lines.get(2).copied().unwrap_or_default();
+        let name = lines.get(2).copied().unwrap_or_default().trim_start_matches("./");
         return Ok(serde_json::json!({"file": name, "position": place}));
     }
     let (file, position): (String, u64) = restored.row(
@@ -201,4 +201,21 @@ fn plain(set: &str) -> String {
 /// A path as text.
 pub(crate) fn text(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// Lower and upper end of the manifest's bracket hold the exact position between them.
+pub(crate) fn expect_bracket(manifest: &Value, told: &Value) -> Result<()> {
+    let coordinates = &manifest["coordinates"];
+    let place = |name: &str| -> Result<(String, u64)> {
+        let text = coordinates[name].as_str().with_context(|| coordinates.to_string())?;
+        let (file, position) = text.rsplit_once(':').context("no position")?;
+        Ok((file.to_owned(), position.parse()?))
+    };
+    let exact = (
+        told["file"].as_str().context("no file")?.to_owned(),
+        told["position"].as_u64().context("no position")?,
+    );
+    let (lower, upper) = (place("binlog")?, place("binlog_upper")?);
+    ensure!(lower <= exact && exact <= upper, "{exact:?} is not in {lower:?} to {upper:?}");
+    Ok(())
 }

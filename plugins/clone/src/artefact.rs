@@ -1,8 +1,6 @@
 //! What a clone artefact holds beside its files: `clone.json` and streams of records. Written by the
 //! backup, read by the restore and by `apply.py`; `docs/clone-artefact.md` describes it.
 
-#![allow(dead_code, unused_imports, reason = "one half of the engine writes, the other reads")]
-
 mod document;
 mod records;
 
@@ -10,7 +8,7 @@ pub(crate) use document::{
     Change, ChangeKind, CloneDocument, ClonedFile, DocumentError, Donor, DonorPlugin, Layout,
     RedoFile, Stage, StreamCount,
 };
-pub(crate) use records::{Record, RecordError, RecordOutput, RecordReader, RecordWriter};
+pub(crate) use records::{Record, RecordError, RecordReader, RecordWriter};
 
 /// Root of everything that is ours.
 pub(crate) const OUR_ROOT: &str = ".dbbackup";

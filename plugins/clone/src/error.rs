@@ -7,11 +7,7 @@ use dbbackup_sdk::{
     wire::WireError,
 };
 
-use crate::{
-    artefact::{DocumentError, RecordError},
-    options::OptionsError,
-    rpc::CodecError,
-};
+use crate::{artefact::DocumentError, options::OptionsError, rpc::CodecError};
 
 /// Errors of a donor that say that a connection of the clone broke.
 const NETWORK: std::ops::RangeInclusive<i32> = 1156..=1161;
@@ -37,15 +33,6 @@ pub(crate) enum CloneError {
     /// No thread for a connection.
     #[error("start a thread")]
     Thread(#[source] std::io::Error),
-    /// A stream of records cannot be read.
-    #[allow(dead_code, reason = "the restore reads")]
-    #[error("read {stream}")]
-    Records {
-        /// The stream.
-        stream: String,
-        /// Why.
-        source: RecordError,
-    },
     /// `clone.json` cannot be read or written.
     #[error(transparent)]
     Document(#[from] DocumentError),
@@ -214,7 +201,7 @@ impl Classify for CloneError {
             Self::Host(error) => error.code(),
             Self::Cancelled => ErrorCode::CANCELLED,
             Self::Thread(_) => ErrorCode::INTERNAL,
-            Self::Records { .. } | Self::Document(_) => ErrorCode::INTEGRITY,
+            Self::Document(_) => ErrorCode::INTEGRITY,
             Self::Privileges { .. } => ErrorCode::PRIVILEGE,
             Self::Version { .. }
             | Self::NoPlugin { .. }

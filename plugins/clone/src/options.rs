@@ -36,7 +36,6 @@ pub(crate) struct Options {
 }
 
 /// Name of the secret that holds the donor account's password.
-#[allow(dead_code, reason = "for method recipient")]
 pub(crate) const DONOR_PASSWORD_SECRET: &str = "clone.donor_password";
 
 impl Default for Options {

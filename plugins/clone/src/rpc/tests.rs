@@ -41,7 +41,7 @@ fn data_body(length: u32, offset: u64) -> Vec<u8> {
 #[test]
 fn files_are_read_with_their_names() {
     let body = file_body(0b1000, b"./shop/orders.ibd\0", b"");
-    assert_eq!(descriptor(100, 4, &body).len(), 66 + 18);
+    assert_eq!(descriptor(100, 4, &body).len(), 62 + 18);
     let Ok(Descriptor::File(file)) = Descriptor::parse(&descriptor(100, 4, &body)) else {
         panic!("a file");
     };
