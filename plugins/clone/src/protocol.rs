@@ -186,8 +186,6 @@ impl Clone<'_> {
                 }
             }
             Event::File(meta) if task == Task::Master => self.machine.file(&meta)?,
-            // Only the redo log has files without a name, and each connection says which it brings.
-            Event::File(meta) if meta.name.is_none() => self.machine.redo_file(&meta)?,
             Event::File(_) => return Err(CloneError::order("a file", "data for a worker")),
             Event::Data { part, bytes, is_last } => {
                 restarts.moved_on();

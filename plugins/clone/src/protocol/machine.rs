@@ -246,14 +246,6 @@ impl<'r> Machine<'r> {
         Ok(())
     }
 
-    /// A worker names a file of the redo log, perhaps before the master has come that far.
-    ///
-    /// # Errors
-    /// As [`FileTable::notice`].
-    pub(crate) fn redo_file(&mut self, meta: &FileMeta) -> Result<(), CloneError> {
-        self.files.notice(meta, State::RedoCopy)
-    }
-
     /// Bytes of a file.
     ///
     /// # Errors
