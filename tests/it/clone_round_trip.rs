@@ -51,3 +51,30 @@ fn a_clone_of_a_recipient_comes_back_as_of_an_exact_position() -> Result<()> {
     let told = source.prove(&source.rig.path("restored"), ServerOptions::default())?;
     expect_bracket(&source.manifest("db.tar")?, &told)
 }
+
+#[test]
+fn a_clone_over_the_protocol_comes_back_as_of_an_exact_position() -> Result<()> {
+    let outside = tempfile::tempdir()?;
+    let options =
+        ServerOptions::default().arg(format!("--innodb-directories={}", outside.path().display()));
+    let source = Source::start(options.clone())?;
+    let directory = outside.path().join("tables");
+    fs::create_dir(&directory)?;
+    source.server.sql(&format!(
+        "CREATE TABLE kinds.outside (id INT PRIMARY KEY, t TEXT) DATA DIRECTORY='{}'; \
+         INSERT INTO kinds.outside SELECT * FROM kinds.parts",
+        directory.display()
+    ))?;
+    source.under_load(source.backup("protocol", "db.tar.gz"))?;
+    let plan = ["restore", "db.tar.gz", "--target-dir", "restored", "--dry-run"];
+    source.rig.dbbackup(plan).run()?.expect_success()?.expect_stdout("--innodb-directories=")?;
+
+    let restored = source.restore("db.tar.gz", "restored")?;
+    let data = source.rig.path("restored/data");
+    ensure!(restored["data_directory"] == text(&data), "{restored}");
+    let option = restored["server_options"][0].as_str().context("no option")?;
+    let external = source.rig.path("restored/external/1/kinds");
+    ensure!(option == format!("--innodb-directories={}", text(&external)), "{restored}");
+    let told = source.prove(&data, ServerOptions::default().arg(option))?;
+    expect_bracket(&source.manifest("db.tar.gz")?, &told)
+}

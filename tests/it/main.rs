@@ -12,6 +12,7 @@
 mod abi_gate;
 mod clone_faults;
 mod clone_hostile;
+mod clone_methods;
 mod clone_protocol;
 mod clone_round_trip;
 mod cloned;
