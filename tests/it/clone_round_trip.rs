@@ -75,6 +75,14 @@ fn a_clone_over_the_protocol_comes_back_as_of_an_exact_position() -> Result<()> 
     let option = restored["server_options"][0].as_str().context("no option")?;
     let external = source.rig.path("restored/external/1/kinds");
     ensure!(option == format!("--innodb-directories={}", text(&external)), "{restored}");
+    let mapped = ["restore", "db.tar.gz", "--target-dir", "whole", "--map", "external/1=moved"];
+    let mapped = source.rig.dbbackup(mapped).run()?;
+    let option = format!("--innodb-directories={}", text(&source.rig.path("moved/kinds")));
+    mapped.expect_success()?.expect_stdout(&option)?.expect_stdout("all good")?;
+    let whole = source.rig.path("whole/ibdata1").exists();
+    ensure!(whole && source.rig.path("moved/kinds/outside.ibd").exists(), "not where it is mapped");
+
+    let option = format!("--innodb-directories={}", text(&external));
     let told = source.prove(&data, ServerOptions::default().arg(option))?;
     expect_bracket(&source.manifest("db.tar.gz")?, &told)
 }

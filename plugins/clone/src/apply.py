@@ -247,7 +247,7 @@ def first_page(fate, page_bytes, versions):
     page[8:16] = versions
     page[34:38] = page[38:42] = struct.pack(">I", fate.space_id)
     page[54:58] = struct.pack(">I", fate.flags)
-    if length == page_bytes:
+    if not fate.flags >> 1 & 15:
         page[0:4] = page[-8:-4] = struct.pack(">I", crc32c(page[4:26]) ^ crc32c(page[38:-8]))
     else:
         total = crc32c(page[4:16]) ^ crc32c(page[24:26]) ^ crc32c(page[34:])

@@ -11,10 +11,15 @@ const TRAILER_BYTES: usize = 8;
 
 /// Bytes of a page in the file.
 pub(super) fn physical_bytes(fsp_flags: u32, page_size_bytes: u32) -> u32 {
-    match fsp_flags >> ZIP_SHIFT & ZIP_MASK {
+    match zip_shift(fsp_flags) {
         0 => page_size_bytes,
         shift => 512 << shift,
     }
+}
+
+/// Not 0 for compressed rows, also where their pages are as large as the others.
+fn zip_shift(fsp_flags: u32) -> u32 {
+    fsp_flags >> ZIP_SHIFT & ZIP_MASK
 }
 
 /// Page 0: position, versions as in other tablespaces, tablespace id twice, its flags, checksums.
@@ -30,7 +35,7 @@ pub(super) fn first_page(
     put(&mut page, 34, &space_id.to_be_bytes());
     put(&mut page, 38, &space_id.to_be_bytes());
     put(&mut page, 54, &fsp_flags.to_be_bytes());
-    if bytes == page_size_bytes {
+    if zip_shift(fsp_flags) == 0 {
         let trailer = page.len().saturating_sub(TRAILER_BYTES);
         let sum = crc(&page, 4..26) ^ crc(&page, 38..trailer);
         put(&mut page, 0, &sum.to_be_bytes());

@@ -91,3 +91,6 @@ fn document(request: &RestoreRequest) -> Result<CloneDocument, RestoreError> {
     let document = CloneDocument::parse(&bytes);
     document.map_err(|source| RestoreError::Document { source: Box::new(source) })
 }
+
+#[cfg(test)]
+mod tests;
