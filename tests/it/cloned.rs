@@ -212,7 +212,7 @@ pub(crate) fn expect_bracket(manifest: &Value, told: &Value) -> Result<()> {
         Ok((file.to_owned(), position.parse()?))
     };
     let exact = (
-        told["file"].as_str().context("no file")?.to_owned(),
+        told["file"].as_str().context("no file")?.trim_start_matches("./").to_owned(),
         told["position"].as_u64().context("no position")?,
     );
     let (lower, upper) = (place("binlog")?, place("binlog_upper")?);
