@@ -39,6 +39,7 @@ impl<'a> Applier<'a> {
         places: &'a Places,
         host: &'a Host,
     ) -> Result<Self, RestoreError> {
+        // Records may come for a file before its directory is there.
         let redo = places.data().join(REDO_DIRECTORY);
         fs::create_dir_all(&redo).map_err(|source| RestoreError::io("create", &redo, source))?;
         let streams = document.streams.iter();

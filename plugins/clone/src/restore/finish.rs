@@ -164,6 +164,9 @@ impl<'a> Finisher<'a> {
     fn redo(&self) -> Result<(), RestoreError> {
         for redo in &self.document.redo {
             let path = redo_path(self.places, redo.index);
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent).map_err(|e| RestoreError::io("create", parent, e))?;
+            }
             let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
             let file = opened.map_err(|source| RestoreError::io("open", &path, source))?;
             file.set_len(redo.size_bytes).map_err(|e| RestoreError::io("extend", &path, e))?;
