@@ -25,9 +25,10 @@ use crate::{
     },
 };
 use dbbackup_plugin_api::document::{
+    Extra,
     backup::{BackupRequest, LockBudgetDocument},
     connection::ConnectionDocument,
-    environment::Environment,
+    environment::{Environment, ServerFacts},
     manifest::{BackupState, EncodingRecord, EngineRecord, Manifest, SourceRecord},
 };
 use jiff::Timestamp;
@@ -52,6 +53,8 @@ pub struct BackupJob {
     pub lock_budget: LockBudgetDocument,
     /// Weaker promises that the operator accepts by name.
     pub accept_degraded: Vec<String>,
+    /// On a replica, how far its applier may be behind, milliseconds; any distance if not given.
+    pub max_replica_lag_ms: Option<u64>,
     /// What the engine may ask for by name.
     pub secrets: Secrets,
     /// Where the artefact goes.
@@ -264,8 +267,25 @@ fn source_record(environment: &Environment, connection: &ConnectionDocument) -> 
         hostname: server.map(|server| server.hostname.clone()).unwrap_or_default(),
         address,
         platform: server.map(|server| server.platform.clone()).unwrap_or_default(),
-        facts: serde_json::Map::new(),
+        facts: server.map(replication_facts).unwrap_or_default(),
     }
+}
+
+/// What a replica of this server has to know.
+fn replication_facts(server: &ServerFacts) -> Extra {
+    let variable = |name: &str| server.variables.get(name).map(String::as_str).unwrap_or_default();
+    // Newest MySQL has no have_ssl: there a certificate and a version of the protocol say it.
+    let has_certificate = !variable("ssl_cert").is_empty() && !variable("tls_version").is_empty();
+    let tls = match server.variables.get("have_ssl") {
+        Some(value) => value == "YES",
+        None => has_certificate,
+    };
+    let facts = [
+        ("port", server.port.into()),
+        ("gtid_in_use", server.gtid.into()),
+        ("tls", serde_json::Value::Bool(tls)),
+    ];
+    facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// A run whose target is claimed.
@@ -320,6 +340,7 @@ impl Run<'_> {
                 environment: job.environment.clone(),
                 lock_budget: job.lock_budget,
                 accept_degraded: job.accept_degraded.clone(),
+                max_replica_lag_ms: job.max_replica_lag_ms,
                 extra: serde_json::Map::new(),
             },
             output: worker_output,
