@@ -7,6 +7,7 @@ use crate::{
     manifest::{self, Written},
     pipeline::{Compression, Encoding, EncodingError},
     plugin::{EngineRef, PluginError},
+    replica_statement,
     supervisor::{
         ArtefactStream, CancelFlag, Observer, RunEvent, Runtime, Secrets, SupervisorError,
         host_record::HostRecord,
@@ -25,10 +26,9 @@ use crate::{
     },
 };
 use dbbackup_plugin_api::document::{
-    Extra,
     backup::{BackupRequest, LockBudgetDocument},
     connection::ConnectionDocument,
-    environment::{Environment, ServerFacts},
+    environment::Environment,
     manifest::{BackupState, EncodingRecord, EngineRecord, Manifest, SourceRecord},
 };
 use jiff::Timestamp;
@@ -267,25 +267,8 @@ fn source_record(environment: &Environment, connection: &ConnectionDocument) -> 
         hostname: server.map(|server| server.hostname.clone()).unwrap_or_default(),
         address,
         platform: server.map(|server| server.platform.clone()).unwrap_or_default(),
-        facts: server.map(replication_facts).unwrap_or_default(),
+        facts: server.map(replica_statement::facts_of).unwrap_or_default(),
     }
-}
-
-/// What a replica of this server has to know.
-fn replication_facts(server: &ServerFacts) -> Extra {
-    let variable = |name: &str| server.variables.get(name).map(String::as_str).unwrap_or_default();
-    // Newest MySQL has no have_ssl: there a certificate and a version of the protocol say it.
-    let has_certificate = !variable("ssl_cert").is_empty() && !variable("tls_version").is_empty();
-    let tls = match server.variables.get("have_ssl") {
-        Some(value) => value == "YES",
-        None => has_certificate,
-    };
-    let facts = [
-        ("port", server.port.into()),
-        ("gtid_in_use", server.gtid.into()),
-        ("tls", serde_json::Value::Bool(tls)),
-    ];
-    facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// A run whose target is claimed.

@@ -9,7 +9,11 @@ mod error;
 pub use error::ReplicaStatementError;
 
 use dbbackup_plugin_api::{
-    document::manifest::{Manifest, Precision, ReplicaSourceRecord},
+    document::{
+        Extra,
+        environment::ServerFacts,
+        manifest::{Manifest, Precision, ReplicaSourceRecord},
+    },
     position::GtidSet,
 };
 use dialect::{Dialect, Start};
@@ -47,6 +51,24 @@ pub fn attachments(manifest: &Manifest) -> Result<Vec<Attachment>, ReplicaStatem
         Err(ReplicaStatementError::NoPosition { .. }) => Ok(vec![channels?]),
         Err(error) => Err(error),
     }
+}
+
+/// What a manifest says of a server so that replicas of it can be attached: its port, whether GTIDs
+/// are in use, whether it offers encryption.
+pub(crate) fn facts_of(server: &ServerFacts) -> Extra {
+    let variable = |name: &str| server.variables.get(name).map(String::as_str).unwrap_or_default();
+    // Newest MySQL has no have_ssl: there a certificate and a version of the protocol say it.
+    let has_certificate = !variable("ssl_cert").is_empty() && !variable("tls_version").is_empty();
+    let tls = match server.variables.get("have_ssl") {
+        Some(value) => value == "YES",
+        None => has_certificate,
+    };
+    let facts = [
+        ("port", server.port.into()),
+        ("gtid_in_use", server.gtid.into()),
+        ("tls", serde_json::Value::Bool(tls)),
+    ];
+    facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// As a script for the stock client, the notes as comments.

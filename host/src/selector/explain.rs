@@ -2,7 +2,7 @@
 //! its points, its reasons and what would unlock it.
 use super::{
     SNAPSHOT_FAMILY,
-    rank::{Candidate, Ranking, Verdict},
+    rank::{Candidate, Ranking, Verdict, shown},
 };
 use crate::config::units::{format_duration, format_size};
 use dbbackup_plugin_api::document::environment::Environment;
@@ -119,7 +119,7 @@ fn explain(candidate: &Candidate) -> String {
     }
     for blocker in &answer.blockers {
         text.push_str(&line("blocked by", Some(blocker.what.clone())));
-        let remedy = blocker.remedy.as_ref().map(|remedy| remedy.text().to_owned());
+        let remedy = blocker.remedy.as_ref().map(shown);
         text.push_str(&line("  unlock", remedy));
     }
     if matches!(candidate.verdict, Verdict::ThirdParty | Verdict::NoSpace { .. }) {

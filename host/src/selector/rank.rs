@@ -65,6 +65,15 @@ impl Rules {
     }
 }
 
+/// A remedy as it can be copied into a client or a shell: statements end with a semicolon.
+pub fn shown(remedy: &Remedy) -> String {
+    let text = remedy.text().trim_end();
+    match remedy {
+        Remedy::Sql(_) if !text.ends_with(';') => format!("{text};"),
+        _ => text.to_owned(),
+    }
+}
+
 /// An engine that was asked.
 #[derive(Clone, Debug, Serialize)]
 pub struct Candidate {
@@ -188,7 +197,7 @@ impl Candidate {
             }
             Verdict::NotApplicable => {
                 let mut blockers = self.assessment.iter().flat_map(|answer| &answer.blockers);
-                blockers.find_map(|blocker| Some(blocker.remedy.as_ref()?.text().to_owned()))
+                blockers.find_map(|blocker| Some(shown(blocker.remedy.as_ref()?)))
             }
             Verdict::ThirdParty => Some(format!(
                 "name it with --engine {}, or set plugins.auto_select_third_party: true",

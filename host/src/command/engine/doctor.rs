@@ -10,7 +10,7 @@ use crate::{
     exit::{Classified, Exit, Failure},
     output::{CommandResult, Report},
     plugin::{EngineRef, Registry},
-    selector::{Asking, environment},
+    selector::{Asking, environment, rank::shown},
     supervisor::{Limits, job::ErrorReport},
 };
 use clap::Args;
@@ -210,7 +210,7 @@ fn describe(found: &Found) -> String {
         Severity::Warning => "warning",
         Severity::Good => "good",
     };
-    let remedy = found.finding.remedy.as_ref().map(|remedy| format!("  mend: {}\n", remedy.text()));
+    let remedy = found.finding.remedy.as_ref().map(|remedy| format!("  mend: {}\n", shown(remedy)));
     format!("{word}: {}: {}\n{}", found.area, found.finding.what, remedy.unwrap_or_default())
 }
 

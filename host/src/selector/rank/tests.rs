@@ -170,7 +170,7 @@ fn the_reason_is_that_of_the_handbook() {
 fn what_stands_in_the_way_is_said_with_its_remedy() {
     let blocked = candidate("clone", "clone", no());
     assert_eq!(blocked.obstacle(), "the clone plugin is not active");
-    assert_eq!(blocked.remedy().as_deref(), Some("INSTALL PLUGIN clone SONAME 'mysql_clone.so'"));
+    assert_eq!(blocked.remedy().as_deref(), Some("INSTALL PLUGIN clone SONAME 'mysql_clone.so';"));
 }
 
 #[test]
