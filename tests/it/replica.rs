@@ -79,15 +79,17 @@ fn a_restored_mysql_follows_its_source_by_position_and_without_tls() -> Result<(
         .tls(dbbackup_testkit::Tls::Off)
         .arg("--gtid-mode=OFF")
         .arg("--enforce-gtid-consistency=OFF");
-    let printed = ["GET_SOURCE_PUBLIC_KEY = 1, SOURCE_LOG_FILE = 'binlog."];
+    let printed = ["SOURCE_SSL = 0, GET_SOURCE_PUBLIC_KEY = 1, SOURCE_LOG_FILE = 'binlog."];
     attach_to_source(Flavor::Mysql97, &options, &printed)
 }
 
 #[test]
-fn a_restored_mariadb_follows_its_source() -> Result<()> {
+fn restored_mariadbs_follow_their_source() -> Result<()> {
     let printed =
         ["\nSET GLOBAL gtid_slave_pos = '0-", "MASTER_USE_GTID = slave_pos;\nSTART SLAVE"];
-    attach_to_source(Flavor::Mariadb1011, &ServerOptions::default(), &printed)
+    [Flavor::Mariadb1011, Flavor::Mariadb118]
+        .into_iter()
+        .try_for_each(|flavor| attach_to_source(flavor, &ServerOptions::default(), &printed))
 }
 
 #[test]

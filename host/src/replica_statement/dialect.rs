@@ -92,9 +92,9 @@ impl Dialect {
             format!("{word}_USER = {}", string(USER_PLACEHOLDER)),
             format!("{word}_PASSWORD = {}", string(PASSWORD_PLACEHOLDER)),
         ];
-        if tls {
-            parts.push(format!("{word}_SSL = 1"));
-        } else if self.since(PUBLIC_KEY_SINCE) {
+        // Said either way: newer versions demand encryption unless they are told otherwise.
+        parts.push(format!("{word}_SSL = {}", u8::from(tls)));
+        if !tls && self.since(PUBLIC_KEY_SINCE) {
             // Without encryption, caching_sha2_password sends the password under this key.
             parts.push(format!("GET_{word}_PUBLIC_KEY = 1"));
         }

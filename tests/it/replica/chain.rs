@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The account that replicates.
 pub(super) const USER: &str = "copy";
 /// Its password.
-pub(super) const PASSWORD: &str = "co'py";
+pub(super) const PASSWORD: &str = "copies 4 all";
 /// How long a replica may take to catch up with a handful of rows.
 const CATCH_UP: Duration = Duration::from_secs(60);
 
