@@ -15,6 +15,7 @@ pub mod server;
 pub mod sink;
 pub mod stream;
 pub mod target;
+pub mod tool;
 #[cfg(feature = "server")]
 pub mod wire;
 
@@ -30,4 +31,5 @@ pub use tracing;
 
 pub use failure::{Classify, Failure, HostError};
 pub use host::{Host, JournalEntry, Unit};
+pub use tool::{Tool, ToolError};
 pub use sink::{EntryReader, EntryWriter, Sink};
