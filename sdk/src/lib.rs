@@ -13,6 +13,8 @@ pub mod runtime;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod sink;
+#[cfg(feature = "server")]
+pub mod snapshot;
 pub mod stream;
 pub mod target;
 pub mod tool;

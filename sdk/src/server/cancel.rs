@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use dbbackup_sdk::{Host, server::Session, wire::Canceller};
+use crate::{Host, server::Session, wire::Canceller};
 
 /// How often the host is asked. A cancelled run has to end within two seconds.
 const ASK_EVERY: Duration = Duration::from_millis(200);
@@ -20,7 +20,7 @@ const HEARTBEAT_EVERY: u32 = 25;
 
 /// Watches for cancellation until it is dropped.
 #[derive(Debug)]
-pub(crate) struct CancelWatch {
+pub struct CancelWatch {
     sessions: Arc<Mutex<Watched>>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -37,7 +37,7 @@ impl CancelWatch {
     ///
     /// # Errors
     /// No thread can be started.
-    pub(crate) fn start(host: &Host) -> io::Result<Self> {
+    pub fn start(host: &Host) -> io::Result<Self> {
         let sessions = Arc::new(Mutex::new(Watched::default()));
         let (stop, stopped) = channel();
         let (host, watched) = (host.clone(), Arc::clone(&sessions));
@@ -60,7 +60,7 @@ impl CancelWatch {
     }
 
     /// Ends this session too when the run is cancelled, at once if it is already.
-    pub(crate) fn add(&self, session: &Session) {
+    pub fn add(&self, session: &Session) {
         let mut watched = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let canceller = session.canceller();
         if watched.cancelled {
