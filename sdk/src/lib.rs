@@ -33,5 +33,5 @@ pub use tracing;
 
 pub use failure::{Classify, Failure, HostError};
 pub use host::{Host, JournalEntry, Unit};
-pub use tool::{Tool, ToolError};
 pub use sink::{EntryReader, EntryWriter, Sink};
+pub use tool::{Tool, ToolError};

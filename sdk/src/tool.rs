@@ -98,8 +98,7 @@ impl Tool {
         if stdout.len() as u64 > MAX_OUTPUT_BYTES {
             return Err(self.output_error(std::io::Error::other("the answer is too long")));
         }
-        String::from_utf8(stdout)
-            .map_err(|error| self.output_error(std::io::Error::other(error)))
+        String::from_utf8(stdout).map_err(|error| self.output_error(std::io::Error::other(error)))
     }
 
     fn spawn(&self) -> Result<Child, ToolError> {

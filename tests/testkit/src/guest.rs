@@ -131,7 +131,8 @@ impl Guest {
         let started = Instant::now();
         self.write_run(script, deadline)?;
         let output = self.scratch.join("output");
-        let (stdout, console) = (File::create(&output)?, File::create(self.scratch.join("console"))?);
+        let (stdout, console) =
+            (File::create(&output)?, File::create(self.scratch.join("console"))?);
         let mut kernel = OwnedProcess::spawn(self.image.kernel(), |command| {
             command.args(self.kernel_arguments()).env("TMPDIR", memory_directory());
             command.stdin(Stdio::null()).stdout(stdout).stderr(console);

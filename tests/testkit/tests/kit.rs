@@ -1,9 +1,9 @@
 //! The test kit itself: what the other tests rely on.
 use anyhow::Context as _;
 use dbbackup_testkit::{
-    ADMIN_PASSWORD, ADMIN_USER, AuthPlugin, DdlLoad, Direction, Ending, FaultProxy, Flavor, Rig,
-    SampleTables, Server, ServerOptions, SmallDisk, WriteLoad, is_root, kitchen_sink, large_row,
-    non_transactional_tables, pause, skip, wait_until,
+    ADMIN_PASSWORD, ADMIN_USER, AuthPlugin, DdlLoad, Direction, Ending, FaultProxy, Flavor, Guest,
+    GuestKind, Rig, SampleTables, Scratch, Server, ServerOptions, SmallDisk, WriteLoad, is_root,
+    kitchen_sink, large_row, non_transactional_tables, pause, skip, wait_until,
 };
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -195,7 +195,7 @@ fn small_disk_is_full_at_the_chosen_byte() -> anyhow::Result<()> {
 /// A guest sees this machine's files, and has disks and a kernel of its own; what it writes outside
 /// of its disks is gone afterwards.
 #[test]
-fn a_guest_runs_a_script_and_hands_back_what_became_of_it() -> Result<()> {
+fn a_guest_runs_a_script_and_hands_back_what_became_of_it() -> anyhow::Result<()> {
     if let Some(reason) = GuestKind::Lvm.unavailable()? {
         skip!("{reason}");
     }
@@ -207,11 +207,11 @@ fn a_guest_runs_a_script_and_hands_back_what_became_of_it() -> Result<()> {
     );
     let guest = Guest::new(GuestKind::Lvm)?.disk(64 << 20)?.memory_mib(512);
     let outcome = guest.run_script(&script, Duration::from_secs(60))?;
-    ensure!(outcome.code() == Some(7), "{outcome}");
-    ensure!(outcome.output() == "131072\nerror\n", "{outcome}");
-    ensure!(!untouched.exists(), "the guest wrote to this machine");
+    anyhow::ensure!(outcome.code() == Some(7), "{outcome}");
+    anyhow::ensure!(outcome.output() == "131072\nerror\n", "{outcome}");
+    anyhow::ensure!(!untouched.exists(), "the guest wrote to this machine");
     let endless = Guest::new(GuestKind::Lvm)?.memory_mib(512);
     let outcome = endless.run_script("sleep 600", Duration::from_secs(1))?;
-    ensure!(outcome.code() == Some(124), "{outcome}");
+    anyhow::ensure!(outcome.code() == Some(124), "{outcome}");
     Ok(())
 }

@@ -138,8 +138,7 @@ impl Image {
 
 fn fetch(building: &Path) -> Result<()> {
     let root = building.join("root");
-    let selection =
-        Selection { suite: SUITE, components: "main", packages: &[], alone: PACKAGES };
+    let selection = Selection { suite: SUITE, components: "main", packages: &[], alone: PACKAGES };
     apt::unpack(&selection, &root, &building.join("apt"))?;
     merge_usr(&root)?;
     let version = run(Command::new(root.join("usr/bin/linux.uml")).arg("--version"))?;
@@ -168,8 +167,7 @@ fn build_zfs(base: &Path, version: &str, building: &Path) -> Result<()> {
         .arg(&work)
         .arg(building.join("modules")))?;
     for directory in [&sources, &work] {
-        fs::remove_dir_all(directory)
-            .with_context(|| format!("remove {}", directory.display()))?;
+        fs::remove_dir_all(directory).with_context(|| format!("remove {}", directory.display()))?;
     }
     Ok(())
 }

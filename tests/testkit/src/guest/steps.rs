@@ -18,7 +18,10 @@ impl Steps {
     /// # Errors
     /// Not inside a guest: a scenario makes and destroys whole volumes.
     pub fn begin() -> Result<Self> {
-        ensure!(env::is_in_guest(), "this runs inside a guest, which the test that is not ignored starts");
+        ensure!(
+            env::is_in_guest(),
+            "this runs inside a guest, which the test that is not ignored starts"
+        );
         Ok(Self::default())
     }
 

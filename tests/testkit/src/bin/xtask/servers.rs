@@ -59,7 +59,8 @@ impl Guests {
 
     pub(crate) fn wait(self) -> Result<()> {
         println!("== guests");
-        let lines = self.0.join().map_err(|_| anyhow!("the preparation of the guests panicked"))??;
+        let lines =
+            self.0.join().map_err(|_| anyhow!("the preparation of the guests panicked"))??;
         lines.iter().for_each(|line| println!("   {line}"));
         Ok(())
     }
