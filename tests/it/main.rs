@@ -30,6 +30,7 @@ mod restore_safety;
 mod rogue_runs;
 mod select;
 mod shop;
+mod snapshot_btrfs;
 mod tidy;
 mod undo_journal;
 mod vendor;
