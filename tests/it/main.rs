@@ -31,6 +31,8 @@ mod rogue_runs;
 mod select;
 mod shop;
 mod snapshot_btrfs;
+mod snapshot_lvm;
+mod snapshot_zfs;
 mod tidy;
 mod undo_journal;
 mod vendor;

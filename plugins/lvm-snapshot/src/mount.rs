@@ -1,7 +1,6 @@
 //! A file system mounted for the time of a run: read-only in the end, its journal replayed before.
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -59,7 +58,7 @@ impl Mounted {
             kind: RECORD_KIND.to_owned(),
             summary: format!("mount of {} at {}", record.device, record.point.display()),
             facts: serde_json::to_value(&record).unwrap_or_default(),
-            extra: BTreeMap::default(),
+            extra: Default::default(),
         })?;
         let mounted = mount(device, filesystem, &record.point)
             .run(host)
@@ -125,7 +124,7 @@ pub(crate) fn undo(
 ) -> Result<UndoOutcome, LvmError> {
     let facts: Record = serde_json::from_value(record.facts.clone()).map_err(LvmError::Record)?;
     let point = facts.point.display();
-    let outcome = |undone, summary| UndoOutcome { undone, summary, extra: BTreeMap::default() };
+    let outcome = |undone, summary| UndoOutcome { undone, summary, extra: Default::default() };
     let mounts = Mounts::read().map_err(LvmError::Mounts)?;
     let Some(there) = mounts.at(&facts.point) else {
         return Ok(outcome(true, format!("{point} is not mounted any more")));

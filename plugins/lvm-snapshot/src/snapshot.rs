@@ -1,7 +1,6 @@
 //! One snapshot: planned, recorded, made, mounted, and gone again whatever happens.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -97,7 +96,7 @@ impl PlannedSnapshot {
             kind: RECORD_KIND.to_owned(),
             summary: format!("LVM snapshot {}", self.record.full_name()),
             facts: serde_json::to_value(&self.record).unwrap_or_default(),
-            extra: BTreeMap::default(),
+            extra: Default::default(),
         }
     }
 
@@ -257,7 +256,7 @@ pub(crate) fn undo(
 fn undo_snapshot(record: &UndoRecord, dry_run: bool, host: &Host) -> Result<UndoOutcome, LvmError> {
     let facts: Record = serde_json::from_value(record.facts.clone()).map_err(LvmError::Record)?;
     let name = facts.full_name();
-    let outcome = |undone, summary| UndoOutcome { undone, summary, extra: BTreeMap::default() };
+    let outcome = |undone, summary| UndoOutcome { undone, summary, extra: Default::default() };
     let foreign = |why| LvmError::Foreign { what: name.clone(), why };
     if !is_snapshot_name(&facts.name) {
         return Err(foreign("its name is not ours"));

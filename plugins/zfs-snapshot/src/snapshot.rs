@@ -1,7 +1,7 @@
 //! One snapshot of all datasets: planned, recorded, made, looked into, and gone again whatever
 //! happens.
 
-use std::{collections::BTreeMap, fs};
+use std::fs;
 
 use dbbackup_sdk::{
     Host,
@@ -50,7 +50,7 @@ impl PlannedSnapshot {
             kind: RECORD_KIND.to_owned(),
             summary: format!("ZFS snapshot {}", self.record.full_names().join(" ")),
             facts: serde_json::to_value(&self.record).unwrap_or_default(),
-            extra: BTreeMap::default(),
+            extra: Default::default(),
         }
     }
 
@@ -142,7 +142,7 @@ pub(crate) fn undo(
     host: &Host,
 ) -> Result<UndoOutcome, ZfsError> {
     let facts: Record = serde_json::from_value(record.facts.clone()).map_err(ZfsError::Record)?;
-    let outcome = |undone, summary| UndoOutcome { undone, summary, extra: BTreeMap::default() };
+    let outcome = |undone, summary| UndoOutcome { undone, summary, extra: Default::default() };
     if record.kind != RECORD_KIND || !is_snapshot_name(&facts.name) {
         return Err(ZfsError::Foreign { name: facts.full_names().join(" ") });
     }

@@ -11,7 +11,12 @@ const LAYOUT: u32 = 1;
 /// Fetches `mkfs.btrfs` and `btrfs`, or finds them in the cache; answers the directory with both.
 pub(crate) fn btrfs_programs() -> Result<PathBuf> {
     let directory = cache::entry(&format!("btrfs-bookworm-{LAYOUT}"), |building, home| {
-        let selection = Selection { suite: "bookworm", packages: &["btrfs-progs"], alone: &[] };
+        let selection = Selection {
+            suite: "bookworm",
+            components: "main",
+            packages: &["btrfs-progs"],
+            alone: &[],
+        };
         let unpacked = building.join("root");
         apt::unpack(&selection, &unpacked, &building.join("apt"))?;
         let programs = ["bin/btrfs", "sbin/mkfs.btrfs"].map(|path| Program {
