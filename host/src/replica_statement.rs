@@ -115,9 +115,12 @@ fn start_at_source(manifest: &Manifest, dialect: Dialect) -> Result<Start, Repli
     let gtid = coordinates.gtid.as_ref().filter(|gtid| !gtid.is_empty());
     let by_gtid = dialect.is_mariadb() || fact(manifest, "gtid_in_use");
     match (gtid, &coordinates.binlog) {
+        // After its recovery a copied server itself knows what it has executed; MySQL refuses to be
+        // told again.
+        (Some(_), _) if by_gtid && is_files(manifest) && !(is_exact && dialect.is_mariadb()) => {
+            Ok(Start::Gtid(None))
+        }
         (Some(gtid), _) if by_gtid && is_exact => Ok(Start::Gtid(Some(gtid.clone()))),
-        // After its recovery the restored server itself knows what it has executed.
-        (Some(_), _) if by_gtid && is_files(manifest) => Ok(Start::Gtid(None)),
         (_, Some(binlog)) if is_exact => Ok(Start::Binlog(binlog.clone())),
         (_, Some(binlog)) => Err(ReplicaStatementError::Inexact {
             id: manifest.id.clone(),

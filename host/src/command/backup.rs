@@ -1,4 +1,5 @@
 //! `dbbackup physical-backup`: facts, engine, run, committed backup.
+mod clone;
 mod job;
 mod output;
 mod report;
@@ -53,6 +54,8 @@ pub(crate) struct PhysicalBackupArgs {
     prefer_physical: bool,
     #[command(flatten)]
     connection: ConnectionArgs,
+    #[command(flatten)]
+    clone: clone::CloneArgs,
     #[command(flatten)]
     writing: WritingArgs,
     #[command(flatten)]
@@ -110,7 +113,10 @@ struct LimitArgs {
 
 /// Gathers, chooses, runs, reports.
 pub(super) fn run(args: &PhysicalBackupArgs, context: &Context) -> CommandResult {
+    let name = args.engine.as_ref().unwrap_or(&context.config.backup.engine);
+    let donor = args.clone.donor(name, context)?;
     let connection = context.connection(&args.connection)?;
+    let connection = args.clone.connection(connection, donor.as_ref());
     context.doing(format!("physical-backup of {}", connection.address()));
     let output = output::resolve(args, context, &connection)?;
     let deadline = Deadline::start(args.limits.timeout, &context.cancel)?;
@@ -123,12 +129,11 @@ pub(super) fn run(args: &PhysicalBackupArgs, context: &Context) -> CommandResult
         prefer_physical: args.prefer_physical,
         max_lock_ms: Some(job::milliseconds(args.limits.max_lock)),
         accept_degraded: args.limits.accept_degraded.clone(),
-        options: job::options(args, context)?,
+        options: job::options(args, context, donor.as_ref())?,
         ..selector_config(context, args.snapshot_backend.as_ref())
     };
     let selector = Selector::new(&runtime, &progress, &context.cancel, config);
     let environment = selector.gather_info(&connection, &output.location.to_string())?;
-    let name = args.engine.as_ref().unwrap_or(&context.config.backup.engine);
     let choice = deadline.judge(selector.select(name, &connection, &environment))?;
 
     let engine = choice.engine.engine.id.clone();
@@ -140,7 +145,7 @@ pub(super) fn run(args: &PhysicalBackupArgs, context: &Context) -> CommandResult
     );
     let _inside = span.enter();
     tracing::info!("engine {engine}: {}", choice.reason);
-    let job = job::of(args, &connection, environment, output, choice)?;
+    let job = job::of(args, &connection, donor.as_ref(), environment, output, choice)?;
     let outcome = deadline.judge(backup::run(job, &runtime, &progress, &context.cancel))?;
     drop(progress);
     outcome

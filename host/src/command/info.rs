@@ -3,6 +3,7 @@ use super::{Context, backup::coordinates};
 use crate::{
     artefact,
     config::units::format_size,
+    coordinates::KnownCoordinates,
     output::{CommandResult, Report},
     replica_statement,
 };
@@ -26,12 +27,28 @@ pub(crate) struct InfoArgs {
 pub(super) fn run(args: &InfoArgs, context: &Context) -> CommandResult {
     context.doing(format!("info of {}", args.artefact.display()));
     let manifest = artefact::open_manifest(&args.artefact)?;
+    let known = KnownCoordinates::read(&args.artefact, &manifest)?;
     if args.replica_statement {
-        let attachments = replica_statement::attachments(&manifest)?;
-        let script = replica_statement::script(&attachments);
-        return Ok(Report::new(&json!({"id": manifest.id, "attachments": attachments}), script));
+        return replica_statements(manifest, known);
     }
-    Ok(Report::new(&manifest, describe(&manifest)))
+    let mut text = describe(&manifest);
+    let mut data = serde_json::to_value(&manifest).unwrap_or_default();
+    if let (Some(known), Some(fields)) = (known, data.as_object_mut()) {
+        let exact = coordinates(&known.coordinates);
+        text.push_str(&format!("Exact coordinates: {exact}, told by the first boot\n"));
+        fields.insert("exact_coordinates".to_owned(), json!(known));
+    }
+    Ok(Report::new(&data, text))
+}
+
+/// The statements alone, from the exact coordinates where a first boot has told them.
+fn replica_statements(mut manifest: Manifest, known: Option<KnownCoordinates>) -> CommandResult {
+    if let Some(known) = known {
+        manifest.coordinates = known.coordinates;
+    }
+    let attachments = replica_statement::attachments(&manifest)?;
+    let script = replica_statement::script(&attachments);
+    Ok(Report::new(&json!({"id": manifest.id, "attachments": attachments}), script))
 }
 
 fn describe(manifest: &Manifest) -> String {

@@ -36,7 +36,9 @@ impl Classified for ReplicaStatementError {
             Self::NoPosition { .. } => {
                 "a server without a binlog (log_bin) has no replicas; turn it on and back up again"
             }
-            Self::Inexact { .. } => "the first start of a restored server tells the exact position",
+            Self::Inexact { .. } => {
+                "dbbackup verify --level boot tells the exact position, and keeps it beside the backup"
+            }
             Self::Address { .. } => return None,
         };
         Some(text.to_owned())

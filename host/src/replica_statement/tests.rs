@@ -97,6 +97,10 @@ fn files_know_their_transactions_themselves() {
     let lines = statements(&manifest("MySQL", "8.4.0", bracket(&format!("{UUID}:1-5"))), 0);
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[0].contains("SOURCE_AUTO_POSITION = 1"), "{lines:?}");
+    // Known exactly or not, MySQL would refuse a set that overlaps with its own.
+    let mut known = manifest("MySQL", "8.4.0", bracket(&format!("{UUID}:1-5")));
+    known.coordinates.precision = Precision::Exact;
+    assert_eq!(statements(&known, 0), lines);
     let lines = statements(&manifest("MariaDB", "10.11.6-MariaDB", bracket("0-1-5")), 0);
     assert_eq!(lines[0], "SET GLOBAL gtid_slave_pos = @@GLOBAL.gtid_binlog_pos;");
     assert!(lines[1].ends_with("MASTER_USE_GTID = slave_pos;"), "{lines:?}");

@@ -1,11 +1,7 @@
 //! The servers of the test bed as they are: what is asked of them, and what is answered.
 use anyhow::{Context as _, Result, ensure};
-use dbbackup_testkit::{Flavor, Rig, SampleTables, Scratch, Server, ServerOptions, is_root, skip};
+use dbbackup_testkit::{BtrfsDisk, Flavor, Rig, SampleTables, Server, ServerOptions, skip};
 use serde_json::Value;
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
 
 fn select(rig: &Rig, server: &Server, more: &[&str]) -> Result<Value> {
     let outcome =
@@ -87,52 +83,16 @@ fn without_plugin_and_privilege_each_has_its_statement() -> Result<()> {
     Ok(())
 }
 
-/// A mounted Btrfs with one subvolume. Dropping it unmounts it.
-struct Btrfs {
-    mounted: PathBuf,
-    _scratch: Scratch,
-}
-
-impl Btrfs {
-    fn mount() -> Result<Self> {
-        let scratch = Scratch::new()?;
-        let (image, mounted) = (scratch.join("image"), scratch.join("mnt"));
-        std::fs::create_dir(&mounted)?;
-        std::fs::File::create(&image)?.set_len(1 << 30)?;
-        run("mkfs.btrfs", &["-q".as_ref(), image.as_path()])?;
-        run("mount", &["-o".as_ref(), "loop".as_ref(), image.as_path(), &mounted])?;
-        let btrfs = Self { mounted, _scratch: scratch };
-        run("btrfs", &["subvolume".as_ref(), "create".as_ref(), &btrfs.data()])?;
-        Ok(btrfs)
-    }
-
-    fn data(&self) -> PathBuf {
-        self.mounted.join("data")
-    }
-}
-
-impl Drop for Btrfs {
-    fn drop(&mut self) {
-        drop(run("umount", &["--lazy".as_ref(), self.mounted.as_path()]));
-    }
-}
-
-fn run(program: &str, arguments: &[&Path]) -> Result<()> {
-    let output = Command::new(program).args(arguments).output().context(program.to_owned())?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure!(output.status.success(), "{program} ended with {}: {said}", output.status);
-    Ok(())
-}
-
 #[test]
 fn on_btrfs_the_snapshots_are_seen() -> Result<()> {
-    if !is_root() {
-        skip!("mounting a file system needs root");
+    if let Some(obstacle) = BtrfsDisk::obstacle() {
+        skip!("{obstacle}");
     }
-    let btrfs = Btrfs::mount()?;
+    let disk = BtrfsDisk::mount(2 << 30)?;
+    let subvolume = disk.subvolume("data")?;
     let rig = Rig::new()?;
     for flavor in [Flavor::Mysql97, Flavor::Mariadb1011] {
-        let options = ServerOptions::default().under(btrfs.data());
+        let options = ServerOptions::default().under(&subvolume);
         let server = Server::start(flavor, options)?;
         let data = select(&rig, &server, &["--prefer-physical"])?;
         ensure!(data["filesystem"] == "btrfs", "{}", data["filesystem"]);
