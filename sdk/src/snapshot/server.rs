@@ -57,6 +57,8 @@ pub struct SnapshotServer {
     budget: LockBudget,
     accepts_torn_tables: bool,
     _watch: CancelWatch,
+    /// What is weaker because the server is a replica that is out of date.
+    out_of_date: Vec<String>,
 }
 
 impl SnapshotServer {
@@ -64,8 +66,8 @@ impl SnapshotServer {
     /// server can be recovered from.
     ///
     /// # Errors
-    /// [`SnapshotError::Blocked`], [`SnapshotError::RedoDisabled`], and those of
-    /// [`Session::connect`].
+    /// [`SnapshotError::Blocked`], [`SnapshotError::RedoDisabled`], [`SnapshotError::Replica`], and
+    /// those of [`Session::connect`].
     pub fn connect(run: &BackupRun, writes: PageWrites) -> Result<Self, SnapshotError> {
         let environment = &run.request.environment;
         let server = environment.server.clone().ok_or(SnapshotError::NoServer)?;
@@ -83,8 +85,13 @@ impl SnapshotServer {
         if redo.records().next().and_then(|record| record.get("Value")) == Some("OFF") {
             return Err(SnapshotError::RedoDisabled);
         }
+        let out_of_date = match server.replica {
+            true => session.check_replica(&run.request)?,
+            false => Vec::new(),
+        };
         let accepted = &run.request.accept_degraded;
         Ok(Self {
+            out_of_date,
             session,
             server,
             budget: LockBudget::from(&run.request.lock_budget),
@@ -152,6 +159,7 @@ impl SnapshotServer {
     ) -> Result<BackupSummary, SnapshotError> {
         instant.widen_to(&mut self.session, files)?;
         let mut summary = instant.into_summary();
+        summary.degraded.append(&mut self.out_of_date);
         self.add_facts(&mut summary);
         if let Err(error) = self.session.quit() {
             tracing::debug!(%error, "close the session of the snapshot");

@@ -43,9 +43,9 @@ pub(super) fn base() -> Environment {
         replica: false,
         encrypted: false,
         variables: [
-            ("datadir", "/var/lib/mysql/"),
-            ("log_bin_basename", "/var/lib/mysql/binlog"),
-            ("log_bin_index", "/var/lib/mysql/binlog.index"),
+            ("datadir", "/srv/no-such-server/mysql/"),
+            ("log_bin_basename", "/srv/no-such-server/mysql/binlog"),
+            ("log_bin_index", "/srv/no-such-server/mysql/binlog.index"),
             ("innodb_doublewrite", "ON"),
             ("max_allowed_packet", "67108864"),
         ]
@@ -104,8 +104,8 @@ pub(super) fn on(environment: &mut Environment, filesystem: &str, device: &str) 
     environment.paths = roles
         .map(|role| PathFacts {
             role: role.to_owned(),
-            path: "/var/lib/mysql".into(),
-            mount: "/var/lib/mysql".into(),
+            path: "/srv/no-such-server/mysql".into(),
+            mount: "/srv/no-such-server/mysql".into(),
             device: device.to_owned(),
             filesystem: filesystem.to_owned(),
             free_bytes: 100 * GB,
