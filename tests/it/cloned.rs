@@ -185,7 +185,7 @@ fn position(restored: &Server, directory: &Path) -> Result<Value> {
     if let Ok(text) = fs::read_to_string(&file) {
         let lines: Vec<&str> = text.lines().collect();
         let place: u64 = lines.get(3).context("no position")?.trim().parse()?;
-        let name = lines.get(2).copied().unwrap_or_default();
+        let name = lines.get(2).copied().unwrap_or_default().trim_start_matches("./");
         return Ok(serde_json::json!({"file": name, "position": place}));
     }
     let (file, position): (String, u64) = restored.row(
@@ -212,7 +212,7 @@ pub(crate) fn expect_bracket(manifest: &Value, told: &Value) -> Result<()> {
         Ok((file.to_owned(), position.parse()?))
     };
     let exact = (
-        told["file"].as_str().context("no file")?.to_owned(),
+        told["file"].as_str().context("no file")?.trim_start_matches("./").to_owned(),
         told["position"].as_u64().context("no position")?,
     );
     let (lower, upper) = (place("binlog")?, place("binlog_upper")?);

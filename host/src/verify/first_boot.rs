@@ -29,9 +29,10 @@ pub(super) fn coordinates(
     let executed: Vec<String> =
         ask(session, "ask for the executed GTIDs", "SELECT @@GLOBAL.gtid_executed")?;
     let gtid = executed.first().map(String::as_str).unwrap_or_default();
+    // The server keeps the name as it was opened: `./binlog.000002`.
+    let file = told.file.rsplit('/').next().unwrap_or_default().to_owned();
     let gtid = gtid_set(if told.gtid.is_empty() { gtid } else { &told.gtid })?;
-    let binlog = (!told.file.is_empty())
-        .then_some(BinlogCoordinates { file: told.file, position: told.position });
+    let binlog = (!file.is_empty()).then_some(BinlogCoordinates { file, position: told.position });
     if binlog.is_none() && gtid.is_none() {
         return Ok(None);
     }

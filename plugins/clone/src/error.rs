@@ -173,6 +173,7 @@ impl CloneError {
     pub(crate) fn is_cut(&self) -> bool {
         match self {
             Self::Wire(error) => error.is_disconnect(),
+            Self::Session(error) => error.wire().is_some_and(WireError::is_disconnect),
             Self::Donor { code, .. } => NETWORK.contains(code),
             Self::Abandoned => true,
             _ => false,

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use dbbackup_sdk::{
     BackupRun, Host, Sink,
     document::{backup::BackupSummary, connection::PASSWORD_SECRET},
-    server::{CancelWatch, ConnectOptions, Secret},
+    server::{ConnectOptions, Secret},
 };
 
 use self::{
@@ -59,8 +59,7 @@ pub(crate) fn run(
 ) -> Result<BackupSummary, CloneError> {
     let password = run.host.secret(PASSWORD_SECRET)?.map(|secret| Secret::new(secret.to_vec()));
     let connect = ConnectOptions::from_document(&run.request.connection, password);
-    let watch = CancelWatch::start_silent(&run.host).map_err(CloneError::Thread)?;
-    let mut observer = Observer::connect(&connect, watch)?;
+    let mut observer = Observer::connect(&run.host, &connect)?;
     let facts = preflight::check(&mut observer, &run.request.accept_degraded)?;
 
     let layout = if options.connections > 1 { Layout::Chunks } else { Layout::Files };
@@ -185,8 +184,7 @@ impl Clone<'_> {
                     session.acknowledge(packet)?;
                 }
             }
-            Event::File(meta) if task == Task::Master => self.machine.file(&meta)?,
-            Event::File(_) => return Err(CloneError::order("a file", "data for a worker")),
+            Event::File(meta) => self.machine.file(&meta)?,
             Event::Data { part, bytes, is_last } => {
                 restarts.moved_on();
                 self.machine.data(task, &part, bytes, is_last)?;

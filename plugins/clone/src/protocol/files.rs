@@ -44,12 +44,13 @@ impl Place {
 }
 
 impl FileTable {
-    /// Takes over what the donor says of a file while our stage is `current`.
+    /// Takes over what the donor says of a file while our stage is `current`. Redo files have no name;
+    /// any connection may name them, and say that a file was dropped while it was copying it.
     ///
     /// # Errors
     /// It makes no sense, its name leads out of the artefact, or it is encrypted.
     pub(crate) fn notice(&mut self, meta: &FileMeta, current: State) -> Result<(), CloneError> {
-        if current == State::RedoCopy {
+        if meta.name.is_none() {
             let size = self.redo.entry(meta.index).or_default();
             *size = meta.size_bytes.max(*size);
             return Ok(());

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use dbbackup_sdk::{
+    Host,
     document::manifest::ReplicaSourceRecord,
     position::{BinlogCoordinates, GtidSet, MysqlGtidSet},
     server::{CancelWatch, ConnectOptions, Session, SessionError},
@@ -15,12 +16,17 @@ use crate::error::CloneError;
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Longest wait where the run must end soon: to see whether a donor lives, or to end its clone.
 const QUICK: Duration = Duration::from_secs(1);
+/// How often a question is asked over another session, and the first pause between; each further one
+/// is twice as long.
+const ATTEMPTS: u32 = 7;
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The server's number for "you may not".
 const ACCESS_DENIED: [u16; 3] = [1227, 1142, 1044];
 
 /// A session that is opened again when it is lost.
 #[derive(Debug)]
 pub(crate) struct Observer {
+    host: Host,
     options: ConnectOptions,
     watch: CancelWatch,
     session: Option<Session>,
@@ -40,21 +46,37 @@ impl Observer {
     ///
     /// # Errors
     /// As [`Session::connect`].
-    pub(crate) fn connect(
-        options: &ConnectOptions,
-        watch: CancelWatch,
-    ) -> Result<Self, CloneError> {
-        let mut observer = Self { options: options.clone(), watch, session: None };
-        observer.session()?;
+    pub(crate) fn connect(host: &Host, options: &ConnectOptions) -> Result<Self, CloneError> {
+        let watch = CancelWatch::start_silent(host).map_err(CloneError::Thread)?;
+        let (host, options) = (host.clone(), options.clone());
+        let mut observer = Self { host, options, watch, session: None };
+        observer.within(ANSWER_WITHIN)?;
         Ok(observer)
     }
 
-    /// The session, for ordinary questions.
+    /// Asks something, once more over another session where the connection is cut.
     ///
     /// # Errors
-    /// As [`Session::connect`].
-    pub(crate) fn session(&mut self) -> Result<&mut Session, CloneError> {
-        self.within(ANSWER_WITHIN)
+    /// As the question, and as [`Session::connect`].
+    pub(crate) fn ask<T>(
+        &mut self,
+        mut question: impl FnMut(&mut Session) -> Result<T, CloneError>,
+    ) -> Result<T, CloneError> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..ATTEMPTS {
+            match self.within(ANSWER_WITHIN).and_then(&mut question) {
+                Err(error) if error.is_cut() => {
+                    tracing::debug!(%error, "ask the donor once more");
+                    self.session = None;
+                    if self.host.wait_cancelled(pause) {
+                        return Err(CloneError::Cancelled);
+                    }
+                    pause *= 2;
+                }
+                outcome => return outcome,
+            }
+        }
+        self.within(ANSWER_WITHIN).and_then(question)
     }
 
     /// Where the donor is now.
@@ -62,23 +84,7 @@ impl Observer {
     /// # Errors
     /// A statement failed for another reason than a lacking privilege.
     pub(crate) fn position(&mut self) -> Result<Position, CloneError> {
-        let session = self.session()?;
-        match session.binlog_status() {
-            Ok(Some(status)) => Ok(Position { binlog: Some(status.binlog), gtid: status.gtid }),
-            Ok(None) => Ok(Position::default()),
-            Err(error) if is_denied(&error) => {
-                let executed = session.value("SELECT @@GLOBAL.gtid_executed")?.unwrap_or_default();
-                let executed: String = executed.chars().filter(|c| !c.is_whitespace()).collect();
-                let gtid = match executed.as_str() {
-                    "" => None,
-                    text => Some(GtidSet::Mysql(
-                        text.parse::<MysqlGtidSet>().map_err(SessionError::from)?,
-                    )),
-                };
-                Ok(Position { binlog: None, gtid })
-            }
-            Err(error) => Err(error.into()),
-        }
+        self.ask(position)
     }
 
     /// On a replica, how far it has applied each of its sources.
@@ -86,11 +92,11 @@ impl Observer {
     /// # Errors
     /// As [`Observer::position`].
     pub(crate) fn replica_sources(&mut self) -> Result<Vec<ReplicaSourceRecord>, CloneError> {
-        match self.session()?.replica_sources() {
+        self.ask(|session| match session.replica_sources() {
             Ok(sources) => Ok(sources),
             Err(error) if is_denied(&error) => Ok(Vec::new()),
             Err(error) => Err(error.into()),
-        }
+        })
     }
 
     /// The donor's clock, UTC, RFC 3339.
@@ -99,7 +105,7 @@ impl Observer {
     /// As [`Session::query`].
     pub(crate) fn now(&mut self) -> Result<String, CloneError> {
         const SQL: &str = "SELECT DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%dT%H:%i:%s.%fZ')";
-        Ok(self.session()?.value(SQL)?.unwrap_or_default())
+        self.ask(|session| Ok(session.value(SQL)?.unwrap_or_default()))
     }
 
     /// Whether the donor answers within a second.
@@ -147,6 +153,24 @@ impl Observer {
         let session = self.session.insert(session);
         session.set_timeouts(patience, patience)?;
         Ok(session)
+    }
+}
+
+/// File, offset and transactions; without the privilege to ask for the file, transactions alone.
+fn position(session: &mut Session) -> Result<Position, CloneError> {
+    match session.binlog_status() {
+        Ok(Some(status)) => Ok(Position { binlog: Some(status.binlog), gtid: status.gtid }),
+        Ok(None) => Ok(Position::default()),
+        Err(error) if is_denied(&error) => {
+            let executed = session.value("SELECT @@GLOBAL.gtid_executed")?.unwrap_or_default();
+            let executed: String = executed.chars().filter(|c| !c.is_whitespace()).collect();
+            if executed.is_empty() {
+                return Ok(Position::default());
+            }
+            let set = executed.parse::<MysqlGtidSet>().map_err(SessionError::from)?;
+            Ok(Position { binlog: None, gtid: Some(GtidSet::Mysql(set)) })
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -33,7 +33,16 @@ pub(crate) struct Facts {
 /// # Errors
 /// What is missing, each with the statement that mends it.
 pub(crate) fn check(observer: &mut Observer, accepted: &[String]) -> Result<Facts, CloneError> {
-    let session = observer.session()?;
+    let sees_all_tables = observer.ask(check_server)?;
+    let empty_tables = tables_left_empty(observer)?;
+    if !empty_tables.is_empty() && !accepted.iter().any(|name| name == ACCEPT_NON_TRANSACTIONAL) {
+        return Err(CloneError::NonInnodb { tables: empty_tables });
+    }
+    Ok(Facts { empty_tables, sees_all_tables })
+}
+
+/// Checks server and account; answers whether the account sees every table.
+fn check_server(session: &mut Session) -> Result<bool, CloneError> {
     check_version(session)?;
     let grants = session.grants()?;
     let missing = grants.missing([&Requirement::global("BACKUP_ADMIN")]);
@@ -43,12 +52,7 @@ pub(crate) fn check(observer: &mut Observer, accepted: &[String]) -> Result<Fact
     }
     check_plugin(session)?;
     check_settings(session)?;
-    let sees_all_tables = grants.allows(&Requirement::global("SELECT"));
-    let empty_tables = tables_left_empty(observer)?;
-    if !empty_tables.is_empty() && !accepted.iter().any(|name| name == ACCEPT_NON_TRANSACTIONAL) {
-        return Err(CloneError::NonInnodb { tables: empty_tables });
-    }
-    Ok(Facts { empty_tables, sees_all_tables })
+    Ok(grants.allows(&Requirement::global("SELECT")))
 }
 
 /// User tables that come out of a clone empty, as `schema.table (engine)`; of those that the account
@@ -57,7 +61,7 @@ pub(crate) fn check(observer: &mut Observer, accepted: &[String]) -> Result<Fact
 /// # Errors
 /// As [`Session::query`].
 pub(crate) fn tables_left_empty(observer: &mut Observer) -> Result<Vec<String>, CloneError> {
-    let table = observer.session()?.query(TABLES_LEFT_EMPTY)?;
+    let table = observer.ask(|session| Ok(session.query(TABLES_LEFT_EMPTY)?))?;
     let names = table.records().filter_map(|record| record.at(0));
     Ok(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
 }

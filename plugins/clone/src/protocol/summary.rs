@@ -54,12 +54,13 @@ pub(crate) fn finish(
         ..BackupSummary::default()
     };
     exclude(&mut summary, &facts, empty_tables);
-    let session = observer.session()?;
-    if let Some(directory) = session.variable("datadir")? {
+    let variable =
+        |observer: &mut Observer, name: &str| observer.ask(|session| Ok(session.variable(name)?));
+    if let Some(directory) = variable(observer, "datadir")? {
         summary.roots.insert(DATA_ROOT.to_owned(), directory);
     }
     for name in FACTS {
-        if let Some(value) = session.variable(name)? {
+        if let Some(value) = variable(observer, name)? {
             summary.source.insert(name.to_owned(), value.into());
         }
     }
