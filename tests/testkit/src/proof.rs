@@ -292,7 +292,7 @@ fn pipe(source: &Server, from: &BinlogPlace, files: &[PathBuf], target: &Server)
 pub fn prove_under_load(rig: &Rig, source: &Server, arguments: &[&str]) -> Result<Value> {
     let artefact = rig.path("proof.tar.zst");
     let load = BusyLoad::start(source)?;
-    let backup = rig.dbbackup_on(source, ["physical-backup", "--output"]).arg(&artefact);
+    let backup = rig.dbbackup_on(source, ["physical-backup"]).arg("--output").arg(&artefact);
     backup.args(arguments.to_vec()).run()?.expect_success()?;
     load.go_on_and_stop()?;
     let proof = Proof { rig, source, artefact };
