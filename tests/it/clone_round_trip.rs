@@ -9,10 +9,9 @@ use std::fs;
 fn expect_bracket(manifest: &serde_json::Value, told: &serde_json::Value) -> Result<()> {
     let coordinates = &manifest["coordinates"];
     let place = |name: &str| -> Result<(String, u64)> {
-        let text = serde_json::to_string(&coordinates[name])?;
-        let file = coordinates[name]["file"].as_str().with_context(|| text.clone())?;
-        let position = coordinates[name]["position"].as_u64().with_context(|| text.clone())?;
-        Ok((file.to_owned(), position))
+        let text = coordinates[name].as_str().with_context(|| coordinates.to_string())?;
+        let (file, position) = text.rsplit_once(':').context("no position")?;
+        Ok((file.to_owned(), position.parse()?))
     };
     let exact = (
         told["file"].as_str().context("no file")?.to_owned(),
@@ -68,4 +67,31 @@ fn a_clone_of_a_recipient_comes_back_as_of_an_exact_position() -> Result<()> {
     source.restore("db.tar", "restored")?;
     let told = source.prove(&source.rig.path("restored"), ServerOptions::default())?;
     expect_bracket(&source.manifest("db.tar")?, &told)
+}
+
+#[test]
+fn a_clone_over_the_protocol_comes_back_as_of_an_exact_position() -> Result<()> {
+    let outside = tempfile::tempdir()?;
+    let options =
+        ServerOptions::default().arg(format!("--innodb-directories={}", outside.path().display()));
+    let source = Source::start(options.clone())?;
+    let directory = outside.path().join("tables");
+    fs::create_dir(&directory)?;
+    source.server.sql(&format!(
+        "CREATE TABLE kinds.outside (id INT PRIMARY KEY, t TEXT) DATA DIRECTORY='{}'; \
+         INSERT INTO kinds.outside SELECT * FROM kinds.parts",
+        directory.display()
+    ))?;
+    source.under_load(source.backup("protocol", "db.tar.gz"))?;
+    let plan = ["restore", "db.tar.gz", "--target-dir", "restored", "--dry-run"];
+    source.rig.dbbackup(plan).run()?.expect_success()?.expect_stdout("--innodb-directories=")?;
+
+    let restored = source.restore("db.tar.gz", "restored")?;
+    let data = source.rig.path("restored/data");
+    ensure!(restored["data_directory"] == text(&data), "{restored}");
+    let option = restored["server_options"][0].as_str().context("no option")?;
+    let external = source.rig.path("restored/external/1/kinds");
+    ensure!(option == format!("--innodb-directories={}", text(&external)), "{restored}");
+    let told = source.prove(&data, ServerOptions::default().arg(option))?;
+    expect_bracket(&source.manifest("db.tar.gz")?, &told)
 }

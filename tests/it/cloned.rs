@@ -1,28 +1,27 @@
 //! What tests of clones share: a source that is busy while it is cloned, and the proof that a
 //! restored copy is the source as of an exact position.
-use crate::logical::{client_output, load_with_client};
+use crate::logical::load_with_client;
 use anyhow::{Context as _, Result, ensure};
 use dbbackup_testkit::{
-    DdlLoad, Flavor, Invocation, Rig, SampleTables, Server, ServerOptions, WriteLoad,
+    ADMIN_PASSWORD, ADMIN_USER, Contents, DdlLoad, Flavor, Invocation, Rig, SampleTables, Server,
+    ServerOptions, WriteLoad,
 };
 use serde_json::Value;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, path::Path, time::Duration};
 
 /// Transactions that the load must have done before and after the backup.
 const COMMITS: u64 = 50;
 /// How long the load may take for them.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Tables of every kind that a clone must bring: compressed pages, compressed rows, a general
-/// tablespace, several undo tablespaces, partitions, large values, virtual columns.
-const TABLES: &str = "CREATE DATABASE kinds; \
-    CREATE TABLE kinds.pages (id INT AUTO_INCREMENT PRIMARY KEY, t TEXT) COMPRESSION='zlib'; \
-    CREATE TABLE kinds.rowz (id INT AUTO_INCREMENT PRIMARY KEY, t TEXT) ROW_FORMAT=COMPRESSED \
-        KEY_BLOCK_SIZE=4; \
+/// Compressed pages and compressed rows, which not every page size has.
+const COMPRESSED: &str = "CREATE DATABASE packed; \
+    CREATE TABLE packed.pages (id INT AUTO_INCREMENT PRIMARY KEY, t TEXT) COMPRESSION='zlib'; \
+    CREATE TABLE packed.rowz (id INT AUTO_INCREMENT PRIMARY KEY, t TEXT) ROW_FORMAT=COMPRESSED \
+        KEY_BLOCK_SIZE=4";
+/// Tables of other kinds that a clone must bring: a general tablespace, several undo tablespaces,
+/// partitions, large values, virtual columns.
+const TABLES: &str = "CREATE DATABASE kinds; USE kinds; \
     CREATE TABLESPACE general ADD DATAFILE 'general.ibd'; \
     CREATE TABLE kinds.g1 (id INT AUTO_INCREMENT PRIMARY KEY, t TEXT) TABLESPACE general; \
     CREATE TABLE kinds.g2 (id INT AUTO_INCREMENT PRIMARY KEY, t TEXT) TABLESPACE general; \
@@ -32,7 +31,7 @@ const TABLES: &str = "CREATE DATABASE kinds; \
         n INT GENERATED ALWAYS AS (LENGTH(b)) VIRTUAL, KEY by_n (n)); \
     INSERT INTO kinds.large (b) VALUES (REPEAT('x', 3000000)), (REPEAT('y', 17)); \
     INSERT INTO kinds.parts WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n \
-        WHERE i < 500) SELECT i, REPEAT(MD5(i), 20) FROM n";
+        WHERE i < 500) SELECT i, REPEAT(SHA2(i, 256), 20) FROM n";
 
 /// A server under load, and a dbbackup.
 pub(crate) struct Source {
@@ -44,15 +43,39 @@ impl Source {
     /// A server with tables of every kind.
     pub(crate) fn start(options: ServerOptions) -> Result<Self> {
         let server = Server::start(Flavor::Mysql97, options)?;
+        server.sql(COMPRESSED)?;
+        let source = Self::fill(server)?;
+        Self::insert(&source.server, "packed.pages")?;
+        Self::insert(&source.server, "packed.rowz")?;
+        Ok(source)
+    }
+
+    /// A server of another page size, with the same accounts and tables of most kinds.
+    pub(crate) fn start_with_pages(kib: u32, options: ServerOptions) -> Result<Self> {
+        let server = Server::start(Flavor::Mysql97, options.page_size_kib(kib))?;
+        let password = ADMIN_PASSWORD.replace('\'', "''");
+        server.sql(&format!(
+            "INSTALL PLUGIN clone SONAME 'mysql_clone.so'; \
+             CREATE USER '{ADMIN_USER}'@'%' IDENTIFIED BY '{password}'; \
+             GRANT ALL ON *.* TO '{ADMIN_USER}'@'%' WITH GRANT OPTION"
+        ))?;
+        Self::fill(server)
+    }
+
+    fn fill(server: Server) -> Result<Self> {
         SampleTables { rows: 4000, ..SampleTables::small() }.load(&server)?;
         server.sql(TABLES)?;
-        for table in ["pages", "rowz", "g1", "g2"] {
-            server.sql(&format!(
-                "INSERT INTO kinds.{table} (t) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL \
-                 SELECT i + 1 FROM n WHERE i < 900) SELECT REPEAT(MD5(i), 30) FROM n"
-            ))?;
-        }
+        Self::insert(&server, "kinds.g1")?;
+        Self::insert(&server, "kinds.g2")?;
         Ok(Self { rig: Rig::new()?, server })
+    }
+
+    /// Rows with numbers of their own: a counter that runs ahead is not the same after a restart.
+    fn insert(server: &Server, table: &str) -> Result<()> {
+        server.sql(&format!(
+            "USE kinds; INSERT INTO {table} (id, t) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL \
+                 SELECT i + 1 FROM n WHERE i < 900) SELECT i, REPEAT(SHA2(i, 256), 30) FROM n"
+        ))
     }
 
     /// Prepares `physical-backup --engine clone` by a method.
@@ -103,11 +126,15 @@ impl Source {
         let executed = "SELECT @@GLOBAL.gtid_executed";
         let ours: String = self.server.row(executed)?;
         // What the copy did by itself has its own identity.
-        let theirs: String = restored.row(&format!(
-            "SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed, CONCAT(@@server_uuid, ':1-1000000'))"
-        ))?;
+        let theirs: String = restored.row(
+            "SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed, CONCAT(@@server_uuid, ':1-1000000'))",
+        )?;
         ensure!(plain(&ours) == plain(&theirs), "source: {ours}\ncopy: {theirs}");
-        self.server.checksum_all()?.expect_same(&restored.checksum_all()?)?;
+        // A table that has moved says so in its definition.
+        let contents = |server: &Server| -> Result<Contents> {
+            Ok(server.checksum_all()?.without("table `kinds`.`outside`"))
+        };
+        contents(&self.server)?.expect_same(&contents(&restored)?)?;
         Ok(told)
     }
 
@@ -172,11 +199,6 @@ fn plain(set: &str) -> String {
 }
 
 /// A path as text.
-pub(crate) fn text(path: &PathBuf) -> String {
+pub(crate) fn text(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// Checks that stock clients answer at all: a dump of nothing.
-pub(crate) fn expect_readable(server: &Server) -> Result<()> {
-    client_output(server, "mysqldump", &["--no-data", "--skip-comments", "kinds"]).map(drop)
 }

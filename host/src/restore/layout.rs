@@ -52,7 +52,7 @@ impl Layout {
             Self { trees: vec![directory.to_owned()], places: Vec::new(), options: Vec::new() };
         let mapped = mapped_roots(manifest, map)?;
         let Some(data) = data_root(manifest) else {
-            layout.map_all(&mapped);
+            layout.map_all(&mapped, manifest);
             return Ok(layout);
         };
         let others = || manifest.roots.iter().filter(|(root, _)| *root != DATA);
@@ -63,12 +63,12 @@ impl Layout {
         for (root, original) in others().filter(|(root, _)| !mapped.contains_key(*root)) {
             let below = match inside(original) {
                 Some(rest) => data_below.join(rest),
-                None => PathBuf::from(root),
+                None => own_directory(Path::new(root), root, original),
             };
             layout.places.push(Place { root: root.clone(), tree: 0, below });
         }
         layout.places.push(Place { root: DATA.to_owned(), tree: 0, below: data_below });
-        layout.map_all(&mapped);
+        layout.map_all(&mapped, manifest);
         layout.options = layout.server_options(manifest);
         layout.options.extend(unusual_settings(manifest));
         Ok(layout)
@@ -148,10 +148,11 @@ impl Layout {
     }
 
     /// Gives each mapped root a tree of its own.
-    fn map_all(&mut self, mapped: &BTreeMap<String, PathBuf>) {
+    fn map_all(&mut self, mapped: &BTreeMap<String, PathBuf>, manifest: &Manifest) {
         for (root, path) in mapped {
             let tree = self.trees.len();
-            self.trees.push(path.clone());
+            let original = manifest.roots.get(root).map(String::as_str).unwrap_or_default();
+            self.trees.push(own_directory(path, root, original));
             self.places.push(Place { root: root.clone(), tree, below: PathBuf::new() });
         }
         self.places.sort_by_key(|place| std::cmp::Reverse(place.root.len()));
@@ -222,6 +223,15 @@ fn below_data(data: &str, original: &str) -> Option<PathBuf> {
     }
     let (data, original) = (clean(Path::new(data)), clean(Path::new(original)));
     original.strip_prefix(&data).ok().map(Path::to_owned)
+}
+
+/// The directory of a root outside of the data directory. A server finds a table that has moved only
+/// in a directory with the name of its schema, so that the last name of the original stays.
+fn own_directory(given: &Path, root: &str, original: &str) -> PathBuf {
+    match Path::new(original).file_name().filter(|_| root.starts_with(EXTERNAL)) {
+        Some(name) if given.file_name() != Some(name) => given.join(name),
+        _ => given.to_owned(),
+    }
 }
 
 /// The path without `.` components and trailing slashes.

@@ -62,7 +62,15 @@ impl Trees {
 
     /// Keeps other runs away from all of them.
     pub(super) fn lock(&self) -> Result<Vec<RunLock>, TargetError> {
-        self.layout.trees().iter().map(|tree| RunLock::acquire(tree)).collect()
+        let mut locks = Vec::new();
+        for tree in self.layout.trees() {
+            // The directory that `--map` names may be a new one.
+            let parent = durable::parent_of(tree);
+            fs::create_dir_all(&parent)
+                .map_err(|source| TargetError::io("create", &parent, source))?;
+            locks.push(RunLock::acquire(tree)?);
+        }
+        Ok(locks)
     }
 
     /// Makes them under temporary names, each named in the journal beforehand.

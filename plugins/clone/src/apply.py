@@ -6,7 +6,7 @@
 
 TARGET must not exist, or be empty. It becomes the data directory: start a server of the series of
 the clone on it (`mysqld --datadir=TARGET`). Tablespaces from outside the data directory go to
-TARGET.external-<n>, and the options that name those directories to the server are printed.
+TARGET.external-<n>/<last name of their directory>, and the options that name those directories to the server are printed.
 Needs Python 3.8 or later and nothing else. The files are copied; UNPACKED stays as it is.
 """
 import json
@@ -36,16 +36,25 @@ def name_of(value):
 class Places:
     """Where the members of the artefact go."""
 
-    def __init__(self, target):
+    def __init__(self, target, document):
         self.data = target
         self.external = {}
+        # A server finds a table that has moved only in a directory with the name of its schema.
+        self.last_names = {}
+        named = [(file["name"], file.get("member")) for file in document["files"]]
+        named += [(change.get("to"), change.get("member")) for change in document["changes"]]
+        for name, member in named:
+            if name is not None and member is not None and name_of(name).startswith(b"/"):
+                number = name_of(member).split(b"/")[1]
+                self.last_names[number] = name_of(name).split(b"/")[-2]
 
     def path(self, member):
         parts = member.split(b"/")
         if not member or any(part in (b"", b".", b"..") for part in parts) or b"\0" in member:
             raise Damaged("the name %r is not a safe one" % member)
         if parts[0] == b"external" and len(parts) > 2:
-            root = self.external.setdefault(parts[1], self.data + b".external-" + parts[1])
+            root = os.path.join(self.data + b".external-" + parts[1], self.last_names[parts[1]])
+            self.external[parts[1]] = root
             return os.path.join(root, *parts[2:]), root
         if parts[0] != b"data" or len(parts) < 2:
             raise Damaged("the name %r has no place in a data directory" % member)
@@ -329,7 +338,7 @@ def build(unpacked, target):
     if os.path.exists(target) and os.listdir(target):
         raise Damaged("%s is not empty" % os.fsdecode(target))
     os.makedirs(target, mode=0o700, exist_ok=True)
-    places = Places(target)
+    places = Places(target, document)
     marker = os.path.join(target, b"#clone", b"#status_in_progress")
     touch(marker)
     fates = fates_of(document, places, unpacked)

@@ -9,7 +9,7 @@ use dbbackup_sdk::{
 
 use crate::{
     artefact::{DocumentError, RecordError},
-    options::{Method, OptionsError},
+    options::OptionsError,
     rpc::CodecError,
 };
 
@@ -49,12 +49,6 @@ pub(crate) enum CloneError {
     /// `clone.json` cannot be read or written.
     #[error(transparent)]
     Document(#[from] DocumentError),
-    /// The method cannot do what is asked.
-    #[error("method {method} cannot do this")]
-    Method {
-        /// The method.
-        method: Method,
-    },
     /// Servers that have no clone protocol.
     #[error("{server} has no clone plugin")]
     Version {
@@ -221,7 +215,6 @@ impl Classify for CloneError {
             Self::Cancelled => ErrorCode::CANCELLED,
             Self::Thread(_) => ErrorCode::INTERNAL,
             Self::Records { .. } | Self::Document(_) => ErrorCode::INTEGRITY,
-            Self::Method { .. } => ErrorCode::UNSUPPORTED,
             Self::Privileges { .. } => ErrorCode::PRIVILEGE,
             Self::Version { .. }
             | Self::NoPlugin { .. }

@@ -50,16 +50,16 @@ fn what_lay_elsewhere_is_kept_beside_or_goes_where_it_is_mapped() {
     let manifest = manifest(&roots);
     let layout = Layout::new(Path::new("/t"), &manifest, &[]).unwrap();
     assert_eq!(path(&layout, "data/ibdata1"), "/t/data/ibdata1");
-    assert_eq!(path(&layout, "external/11/a.ibd"), "/t/external/11/a.ibd");
-    assert_eq!(layout.options(), ["--innodb-directories=/t/external/1;/t/external/11"]);
+    assert_eq!(path(&layout, "external/11/a.ibd"), "/t/external/11/eleven/a.ibd");
+    assert_eq!(layout.options(), ["--innodb-directories=/t/external/1/one;/t/external/11/eleven"]);
 
-    let mut map = mapping("external/1", "/new/one");
+    let mut map = mapping("external/1", "/new/dir");
     map.extend(mapping("/srv/eleven/", "/srv/eleven"));
     let layout = Layout::new(Path::new("/t"), &manifest, &map).unwrap();
     assert_eq!(path(&layout, "data/ibdata1"), "/t/ibdata1");
-    assert_eq!(path(&layout, "external/1/a.ibd"), "/new/one/a.ibd");
+    assert_eq!(path(&layout, "external/1/a.ibd"), "/new/dir/one/a.ibd");
     assert_eq!(layout.tree_of(&EntryPath::from("external/11/a.ibd")), 2);
-    assert_eq!(layout.options(), ["--innodb-directories=/new/one"]);
+    assert_eq!(layout.options(), ["--innodb-directories=/new/dir/one"]);
     let staged = layout.staged("r1");
     assert_eq!(path(&staged, "external/11/a.ibd"), "/srv/eleven.r1.partial/a.ibd");
 }
