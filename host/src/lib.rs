@@ -9,6 +9,7 @@ mod command;
 pub mod config;
 pub mod conformance;
 pub mod connection;
+mod coordinates;
 pub mod engine_options;
 pub mod env;
 pub mod exit;

@@ -10,6 +10,9 @@
     reason = "a test may panic and print"
 )]
 mod abi_gate;
+mod clone_methods;
+mod clone_round_trip;
+mod cloned;
 mod command_line;
 mod configuration;
 mod conformance;

@@ -3,10 +3,12 @@ use super::{Context, backup::coordinates};
 use crate::{
     artefact,
     config::units::format_size,
+    coordinates::KnownCoordinates,
     output::{CommandResult, Report},
 };
 use clap::Args;
 use dbbackup_plugin_api::document::manifest::Manifest;
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Show everything that is known about one backup.
@@ -20,7 +22,15 @@ pub(crate) struct InfoArgs {
 pub(super) fn run(args: &InfoArgs, context: &Context) -> CommandResult {
     context.doing(format!("info of {}", args.artefact.display()));
     let manifest = artefact::open_manifest(&args.artefact)?;
-    Ok(Report::new(&manifest, describe(&manifest)))
+    let known = KnownCoordinates::read(&args.artefact, &manifest)?;
+    let mut text = describe(&manifest);
+    let mut data = serde_json::to_value(&manifest).unwrap_or_default();
+    if let (Some(known), Some(fields)) = (known, data.as_object_mut()) {
+        let exact = coordinates(&known.coordinates);
+        text.push_str(&format!("Exact coordinates: {exact}, told by the first boot\n"));
+        fields.insert("exact_coordinates".to_owned(), json!(known));
+    }
+    Ok(Report::new(&data, text))
 }
 
 fn describe(manifest: &Manifest) -> String {

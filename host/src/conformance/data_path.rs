@@ -216,6 +216,8 @@ fn restore_request(order: &Order, engine: &LoadedEngine) -> RestoreRequest {
         manifest: manifest(engine),
         connection: Some(order.environment.connection.clone()),
         directory: None,
+        places: BTreeMap::new(),
+        server: None,
         only: Vec::new(),
         map: Vec::new(),
         force: false,

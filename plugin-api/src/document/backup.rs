@@ -7,6 +7,7 @@ use super::{
     manifest::{CoordinatesRecord, ExcludedRecord, LockRecord, ReplicaSourceRecord},
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What the host asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +61,9 @@ pub struct BackupSummary {
     /// What a restore needs, a clause each.
     #[serde(default)]
     pub restore_needs: Vec<String>,
+    /// Original path of each root; where it is not empty, it stands for what the host found out.
+    #[serde(default)]
+    pub roots: BTreeMap<String, String>,
     /// Facts for the manifest's `source`, such as `innodb_page_size`.
     #[serde(default)]
     pub source: Extra,

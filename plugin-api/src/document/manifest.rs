@@ -1,5 +1,9 @@
 //! The backup manifest: the commit record of one backup. Bytes without it are not a backup.
-use super::{Extra, document, entry::EntryKind, path::EntryPath};
+use super::{
+    Extra, document,
+    entry::{EntryKind, PageCheck},
+    path::EntryPath,
+};
 use crate::position::{BinlogCoordinates, GtidSet};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -253,6 +257,9 @@ pub struct FileRecord {
     /// Where it starts, for reading it alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seek: Option<SeekRecord>,
+    /// How its pages may be checked.
+    #[serde(default, skip_serializing_if = "PageCheck::is_none")]
+    pub page_check: PageCheck,
     /// Result of its page check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pages: Option<PagesRecord>,

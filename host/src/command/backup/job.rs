@@ -70,11 +70,17 @@ pub(super) fn of(
     })
 }
 
+/// Name by which engines ask for the password of the account on a clone's donor.
+const DONOR_PASSWORD_SECRET: &str = "clone.donor_password";
+
 /// What engines may ask for by name.
 pub(crate) fn secrets(connection: &Connection) -> Secrets {
     let mut secrets = Secrets::new();
     if let Some(password) = connection.password() {
         secrets.insert(PASSWORD_SECRET, password);
+    }
+    if let Some(password) = crate::env::clone_donor_password() {
+        secrets.insert(DONOR_PASSWORD_SECRET, password.to_vec());
     }
     secrets
 }
