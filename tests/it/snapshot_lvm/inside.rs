@@ -82,8 +82,9 @@ fn mariadb_is_proven(machine: &Machine) -> Result<()> {
          volume_group: {GROUP}\n      snapshot_size: \"400M\"\n"
     );
     fs::write(machine.rig.path("dbbackup.yaml"), config)?;
-    let manifest = prove_under_load(&machine.rig, &machine.server, &PATIENT)?;
+    let proven = prove_under_load(&machine.rig, &machine.server, &PATIENT);
     fs::remove_file(machine.rig.path("dbbackup.yaml"))?;
+    let manifest = proven?;
     ensure!(manifest["engine"]["id"] == "lvm-snapshot", "{}", manifest["engine"]);
     ensure!(manifest["coordinates"]["precision"] == "exact", "{}", manifest["coordinates"]);
     ensure!(manifest["pages"]["bad"] == 0, "{}", manifest["pages"]);

@@ -106,8 +106,9 @@ fn mariadb_is_proven(machine: &Machine) -> Result<()> {
     let config = "backup:\n  engine: snapshot\n  snapshot:\n    backend: zfs\n    zfs:\n      \
                   dataset: tank/mysql\n";
     fs::write(machine.rig.path("dbbackup.yaml"), config)?;
-    let manifest = prove_under_load(&machine.rig, &machine.server, &PATIENT)?;
+    let proven = prove_under_load(&machine.rig, &machine.server, &PATIENT);
     fs::remove_file(machine.rig.path("dbbackup.yaml"))?;
+    let manifest = proven?;
     ensure!(manifest["engine"]["id"] == "zfs-snapshot", "{}", manifest["engine"]);
     ensure!(manifest["coordinates"]["precision"] == "exact", "{}", manifest["coordinates"]);
     ensure!(manifest["roots"]["redo"] == format!("{MOUNT}/redo"), "{}", manifest["roots"]);
