@@ -20,8 +20,8 @@ fn in_a_guest(scenario: &str, steps: &[&str]) -> Result<()> {
     }
     let guest = Guest::new(GuestKind::Lvm)?.disk(DISK_BYTES)?;
     let outcome = guest.run_test(&format!("snapshot_lvm::inside::{scenario}"), DEADLINE)?;
-    println!("{outcome}");
     outcome.expect_steps(steps)?;
+    println!("{outcome}");
     Ok(())
 }
 

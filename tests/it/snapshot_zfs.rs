@@ -22,7 +22,6 @@ fn datasets_are_snapshotted_by_a_user_and_nothing_is_left() -> Result<()> {
     }
     let guest = Guest::new(GuestKind::Zfs)?.disk(DISK_BYTES)?.disk(OTHER_DISK_BYTES)?;
     let outcome = guest.memory_mib(3072).run_test("snapshot_zfs::inside::as_root", DEADLINE)?;
-    println!("{outcome}");
     outcome.expect_steps(&[
         "mysql under load is proven",
         "mariadb on two datasets under load is proven",
@@ -34,5 +33,6 @@ fn datasets_are_snapshotted_by_a_user_and_nothing_is_left() -> Result<()> {
         "what is missing is named with the command",
         "a user without permissions",
     ])?;
+    println!("{outcome}");
     Ok(())
 }

@@ -20,6 +20,9 @@ pub(crate) const RECORD_KIND: &str = "mount";
 /// Time for a mount, which replays a journal of up to some gigabytes.
 const MOUNT_LIMIT: Duration = Duration::from_secs(300);
 const UNMOUNT_LIMIT: Duration = Duration::from_secs(60);
+/// How often an unmount is tried, and the pause between two tries.
+const UNMOUNTS: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// What finds a mount again after a crash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,8 +101,16 @@ impl Drop for Mounted {
 }
 
 fn finish(record: &Record, host: &Host, undo: JournalEntry) -> Result<(), LvmError> {
-    unmount(&record.point).run(host).map_err(LvmError::tool("unmount the snapshot"))?;
-    Ok(undo.done()?)
+    let mut tries = 1;
+    loop {
+        match unmount(&record.point).run(host) {
+            Ok(_) => return Ok(undo.done()?),
+            // Readers of a copy that has failed may not have come to their end yet.
+            Err(_) if tries < UNMOUNTS => std::thread::park_timeout(PAUSE),
+            Err(error) => return Err(LvmError::tool("unmount the snapshot")(error)),
+        }
+        tries += 1;
+    }
 }
 
 /// `mount`: nothing in there is run, and no device file in there is one.

@@ -280,12 +280,15 @@ fn find(record: &Record, host: &Host) -> Result<Option<Row>, LvmError> {
     Ok(lvm::parse(&report)?.into_iter().next())
 }
 
-/// Removes a snapshot. No question is asked before, because a cancelled run asks none.
+/// Removes a snapshot, one that is gone already too. No question is asked before, because a
+/// cancelled run gets no answer.
 fn remove(record: &Record, host: &Host) -> Result<(), LvmError> {
     let mut tries = 1;
     loop {
         match lvm::remove(&record.group, &record.name).run(host) {
             Ok(_) => return Ok(()),
+            // It was never made, or somebody else has removed it.
+            Err(_) if matches!(find(record, host), Ok(None)) => return Ok(()),
             Err(_) if tries < REMOVALS => std::thread::park_timeout(PAUSE),
             Err(source) => {
                 return Err(LvmError::Destroy {

@@ -82,8 +82,9 @@ fn mariadb_is_proven(machine: &Machine) -> Result<()> {
          volume_group: {GROUP}\n      snapshot_size: \"400M\"\n"
     );
     fs::write(machine.rig.path("dbbackup.yaml"), config)?;
-    let manifest = prove_under_load(&machine.rig, &machine.server, &PATIENT)?;
+    let proven = prove_under_load(&machine.rig, &machine.server, &PATIENT);
     fs::remove_file(machine.rig.path("dbbackup.yaml"))?;
+    let manifest = proven?;
     ensure!(manifest["engine"]["id"] == "lvm-snapshot", "{}", manifest["engine"]);
     ensure!(manifest["coordinates"]["precision"] == "exact", "{}", manifest["coordinates"]);
     ensure!(manifest["pages"]["bad"] == 0, "{}", manifest["pages"]);
@@ -185,7 +186,7 @@ fn two_volumes(machine: &mut Machine, other: &Path) -> Result<()> {
 fn thin() -> Result<()> {
     let mut steps = Steps::begin()?;
     volumes::make_group()?;
-    let volume = volumes::thin("lv_data", "1G", "1G")?;
+    let volume = volumes::thin("lv_data", "800M", "1G")?;
     let machine = Machine::start(Flavor::Mysql97, &volume, ServerOptions::default())?;
     steps.run("mysql under load is proven", || mysql_is_proven(&machine));
     steps.run("a full pool is refused", || full_pool(&machine, &volume));
@@ -212,8 +213,8 @@ fn full_pool(machine: &Machine, volume: &Path) -> Result<()> {
         &["--noheadings", "--options", "data_percent", &format!("{GROUP}/pool")],
     )?;
     let used: f64 = used.trim().parse()?;
-    // One gibibyte, of which 96.5 % are to be taken.
-    let mebibytes = ((96.5 - used) / 100.0 * 1024.0) as u32;
+    // 800 MiB, of which 96.5 % are to be taken.
+    let mebibytes = ((96.5 - used) / 100.0 * 800.0) as u32;
     let filler = volume.join("filler");
     volumes::fill(&filler, mebibytes)?;
     let refused = machine.backup("db.tar").run()?;

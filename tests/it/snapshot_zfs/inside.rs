@@ -32,8 +32,21 @@ impl Machine {
 
     /// A MariaDB whose redo log has a dataset of its own.
     fn on_two_datasets() -> Result<Self> {
-        let redo = format!("--innodb-log-group-home-dir={MOUNT}/redo");
-        Self::start(Flavor::Mariadb1011, ServerOptions::default().arg(redo))
+        let mut machine = Self::start(Flavor::Mariadb1011, ServerOptions::default())?;
+        let data = machine.server.datadir().to_owned();
+        machine.move_redo(&data, &Path::new(MOUNT).join("redo"))?;
+        Ok(machine)
+    }
+
+    /// MariaDB takes its redo log to a new place when it was shut down cleanly.
+    fn move_redo(&mut self, from: &Path, to: &Path) -> Result<()> {
+        self.server.sql("SET GLOBAL innodb_fast_shutdown = 0")?;
+        self.server.stop()?;
+        fs::copy(from.join("ib_logfile0"), to.join("ib_logfile0"))?;
+        fs::remove_file(from.join("ib_logfile0"))?;
+        let option = format!("--innodb-log-group-home-dir={}", to.display());
+        *self.server.options_mut() = ServerOptions::default().arg(option);
+        self.server.restart()
     }
 
     fn backup(&self, output: &str) -> Invocation {
@@ -52,8 +65,10 @@ impl Machine {
     /// Nothing is left of a run that failed: no snapshot, no file, no record.
     fn expect_nothing_left(&self) -> Result<()> {
         ensure!(pool::snapshots()?.is_empty(), "left: {:?}", pool::snapshots()?);
-        for directory in [self.rig.work_dir(), self.rig.state_dir().join("dbbackup/journal")] {
-            let left: Vec<_> = fs::read_dir(&directory)?.collect::<std::io::Result<_>>()?;
+        let journal = self.rig.state_dir().join("dbbackup/journal");
+        // A run that was refused has not made any.
+        for directory in [self.rig.work_dir(), journal].iter().filter(|path| path.exists()) {
+            let left: Vec<_> = fs::read_dir(directory)?.collect::<std::io::Result<_>>()?;
             ensure!(left.is_empty(), "left in {}: {left:?}", directory.display());
         }
         Ok(())
@@ -106,8 +121,9 @@ fn mariadb_is_proven(machine: &Machine) -> Result<()> {
     let config = "backup:\n  engine: snapshot\n  snapshot:\n    backend: zfs\n    zfs:\n      \
                   dataset: tank/mysql\n";
     fs::write(machine.rig.path("dbbackup.yaml"), config)?;
-    let manifest = prove_under_load(&machine.rig, &machine.server, &PATIENT)?;
+    let proven = prove_under_load(&machine.rig, &machine.server, &PATIENT);
     fs::remove_file(machine.rig.path("dbbackup.yaml"))?;
+    let manifest = proven?;
     ensure!(manifest["engine"]["id"] == "zfs-snapshot", "{}", manifest["engine"]);
     ensure!(manifest["coordinates"]["precision"] == "exact", "{}", manifest["coordinates"]);
     ensure!(manifest["roots"]["redo"] == format!("{MOUNT}/redo"), "{}", manifest["roots"]);
@@ -175,14 +191,7 @@ fn held(machine: &Machine) -> Result<()> {
 }
 
 fn two_pools(machine: &mut Machine) -> Result<()> {
-    // MariaDB takes its redo log to a new place when it was shut down cleanly.
-    machine.server.sql("SET GLOBAL innodb_fast_shutdown = 0")?;
-    machine.server.stop()?;
-    let redo = Path::new("ib_logfile0");
-    fs::copy(Path::new(MOUNT).join("redo").join(redo), Path::new(OTHER).join(redo))?;
-    let option = format!("--innodb-log-group-home-dir={OTHER}");
-    *machine.server.options_mut() = ServerOptions::default().arg(option);
-    machine.server.restart()?;
+    machine.move_redo(&Path::new(MOUNT).join("redo"), Path::new(OTHER))?;
     let refused = machine.backup("db.tar").run()?;
     refused.expect_exit(4)?.expect_stderr("several pools")?;
     refused.expect_stderr(&format!("redo {OTHER} on other"))?.expect_stderr("on tank/mysql")?;

@@ -63,7 +63,7 @@ fn mariadb_needs_the_binlogs_from_the_last_checkpoint_on() {
     fs::write(path("b.3"), decided).unwrap();
     assert_eq!(directory.find(true).live, [path("b.3")]);
     // Cut off inside of an event, as a crash leaves it.
-    fs::write(path("b.3"), &binlog(&[checkpoint("b.1")])[..30]).unwrap();
+    fs::write(path("b.3"), &binlog(&[checkpoint("b.1")])[..29]).unwrap();
     assert_eq!(directory.find(true).live, [path("b.3")]);
     fs::write(path("b.3"), binlog(&[event(164, &[0; 20]), vec![7; 400]])).unwrap();
     assert_eq!(directory.find(true).live, [path("b.2"), path("b.3")]);

@@ -74,7 +74,7 @@ impl GuestOutcome {
 
 impl fmt::Display for GuestOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const LINES: usize = 60;
+        const LINES: usize = 200;
         let tail = |text: &str| {
             let lines: Vec<&str> = text.lines().collect();
             lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default().join("\n")
