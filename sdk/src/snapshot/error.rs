@@ -6,7 +6,7 @@ use dbbackup_plugin_api::{document::assessment::Blocker, error::ErrorCode};
 
 use crate::{
     failure::{Classify, HostError},
-    server::SessionError,
+    server::{ReplicaError, SessionError},
 };
 
 /// Failures of the steps that all snapshot engines share.
@@ -15,6 +15,9 @@ pub enum SnapshotError {
     /// A session failed, or a lock was not to be had within its budget.
     #[error(transparent)]
     Session(Box<SessionError>),
+    /// The server is a replica that is not current.
+    #[error(transparent)]
+    Replica(Box<ReplicaError>),
     /// The host refused something: the run failed elsewhere, or was cancelled.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -111,10 +114,17 @@ impl From<SessionError> for SnapshotError {
     }
 }
 
+impl From<ReplicaError> for SnapshotError {
+    fn from(error: ReplicaError) -> Self {
+        Self::Replica(Box::new(error))
+    }
+}
+
 impl Classify for SnapshotError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Session(error) => error.code(),
+            Self::Replica(error) => error.code(),
             Self::Host(error) => error.code(),
             Self::Thread(_) => ErrorCode::INTERNAL,
             Self::Blocked { .. }
@@ -135,6 +145,7 @@ impl Classify for SnapshotError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Session(error) => return error.hint(),
+            Self::Replica(error) => return error.hint(),
             Self::Host(error) => return error.hint(),
             Self::Blocked { blockers } => {
                 let remedies = blockers.iter().filter_map(|blocker| blocker.remedy.as_ref());
@@ -162,6 +173,7 @@ impl Classify for SnapshotError {
     fn is_retryable(&self) -> bool {
         match self {
             Self::Session(error) => error.is_retryable(),
+            Self::Replica(error) => error.is_retryable(),
             Self::Host(error) => error.is_retryable(),
             Self::NewDirectory { .. } => true,
             _ => false,

@@ -56,6 +56,8 @@ pub struct SnapshotServer {
     server: ServerFacts,
     budget: LockBudget,
     accepts_torn_tables: bool,
+    /// Promises that a replica out of date makes weaker.
+    out_of_date: Vec<String>,
     _watch: CancelWatch,
 }
 
@@ -64,8 +66,8 @@ impl SnapshotServer {
     /// server can be recovered from.
     ///
     /// # Errors
-    /// [`SnapshotError::Blocked`], [`SnapshotError::RedoDisabled`], and those of
-    /// [`Session::connect`].
+    /// [`SnapshotError::Blocked`], [`SnapshotError::RedoDisabled`], [`SnapshotError::Replica`] for one
+    /// that is not current, and those of [`Session::connect`].
     pub fn connect(run: &BackupRun, writes: PageWrites) -> Result<Self, SnapshotError> {
         let environment = &run.request.environment;
         let server = environment.server.clone().ok_or(SnapshotError::NoServer)?;
@@ -83,12 +85,18 @@ impl SnapshotServer {
         if redo.records().next().and_then(|record| record.get("Value")) == Some("OFF") {
             return Err(SnapshotError::RedoDisabled);
         }
+        // Who is no replica need not be allowed to ask.
+        let out_of_date = match server.replica {
+            true => session.check_replica(&run.request)?,
+            false => Vec::new(),
+        };
         let accepted = &run.request.accept_degraded;
         Ok(Self {
             session,
             server,
             budget: LockBudget::from(&run.request.lock_budget),
             accepts_torn_tables: accepted.iter().any(|name| name == ACCEPT_NON_TRANSACTIONAL),
+            out_of_date,
             _watch: watch,
         })
     }
@@ -152,6 +160,7 @@ impl SnapshotServer {
     ) -> Result<BackupSummary, SnapshotError> {
         instant.widen_to(&mut self.session, files)?;
         let mut summary = instant.into_summary();
+        summary.degraded.append(&mut self.out_of_date);
         self.add_facts(&mut summary);
         if let Err(error) = self.session.quit() {
             tracing::debug!(%error, "close the session of the snapshot");
