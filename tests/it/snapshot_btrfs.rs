@@ -2,6 +2,7 @@
 //! it must not make is refused, and whatever ends a run leaves no snapshot.
 mod faults;
 mod refusals;
+mod servers;
 
 use anyhow::{Result, ensure};
 use dbbackup_testkit::{

@@ -53,6 +53,12 @@ pub fn assessment(
                 "tables without transactions: commits wait while the snapshot is made".to_owned(),
             );
         }
+        let has_select = server.privileges.iter().any(|privilege| privilege == "SELECT");
+        if !has_select && server.flavor != ServerFlavor::MariaDB && server.version >= BACKUP_LOCK {
+            // Grants on single tables are not among the facts; the run asks for this one first.
+            let statement = log_status_grant(&server.account);
+            assessment.warnings.push(format!("the positions are in a table: {statement}"));
+        }
         assessment.estimate = Estimate {
             bytes: Some(server.data_bytes),
             seconds: Some(server.data_bytes / BYTES_PER_SECOND),
@@ -151,15 +157,33 @@ fn lacking_privilege(server: &ServerFacts) -> Option<Blocker> {
         .into_iter()
         .map(|name| if modern && name == "REPLICATION CLIENT" { "BINLOG MONITOR" } else { name })
         .collect();
-    let account = match server.account.rsplit_once('@') {
-        Some((user, host)) => format!("'{}'@'{}'", quoted(user), quoted(host)),
-        None => format!("'{}'", quoted(&server.account)),
-    };
     let listed = names.join(", ");
     Some(Blocker {
         what: format!("{} lacks {listed}", server.account),
-        remedy: Some(Remedy::Sql(format!("GRANT {listed} ON *.* TO {account};"))),
+        remedy: Some(Remedy::Sql(format!(
+            "GRANT {listed} ON *.* TO {};",
+            account_in_sql(&server.account)
+        ))),
     })
+}
+
+/// What stands in the way of an account that may not read the server's positions.
+pub(super) fn log_status_blocker(account: &str) -> Blocker {
+    Blocker {
+        what: format!("{account} lacks SELECT on performance_schema.log_status"),
+        remedy: Some(Remedy::Sql(log_status_grant(account))),
+    }
+}
+
+fn log_status_grant(account: &str) -> String {
+    format!("GRANT SELECT ON performance_schema.log_status TO {};", account_in_sql(account))
+}
+
+fn account_in_sql(account: &str) -> String {
+    match account.rsplit_once('@') {
+        Some((user, host)) => format!("'{}'@'{}'", quoted(user), quoted(host)),
+        None => format!("'{}'", quoted(account)),
+    }
 }
 
 fn quoted(name: &str) -> String {

@@ -17,7 +17,7 @@ use dbbackup_plugin_api::document::{
 };
 
 use super::{
-    assess::{PageWrites, server_blockers},
+    assess::{PageWrites, log_status_blocker, server_blockers},
     error::SnapshotError,
     files::SnapshotFiles,
     instant::{self, Instant, LockChoice, SnapshotLock},
@@ -84,6 +84,9 @@ impl SnapshotServer {
         let redo = session.query("SHOW GLOBAL STATUS LIKE 'Innodb_redo_log_enabled'")?;
         if redo.records().next().and_then(|record| record.get("Value")) == Some("OFF") {
             return Err(SnapshotError::RedoDisabled);
+        }
+        if !session.version().is_mariadb() && session.version().at_least([8, 0, 0]) {
+            refuse_unreadable_positions(&mut session, &server)?;
         }
         // Who is no replica need not be allowed to ask.
         let out_of_date = match server.replica {
@@ -217,5 +220,22 @@ impl SnapshotServer {
                 why: "a restored server must not go on replicating by itself".to_owned(),
             });
         }
+    }
+}
+
+/// Asks for the positions once before any lock: MySQL's are in a table, on which the account needs a
+/// privilege that no list of global ones tells.
+fn refuse_unreadable_positions(
+    session: &mut Session,
+    server: &ServerFacts,
+) -> Result<(), SnapshotError> {
+    /// `ER_TABLEACCESS_DENIED_ERROR`.
+    const DENIED: u16 = 1142;
+    match session.log_status() {
+        Err(error) if error.server_code() == Some(DENIED) => {
+            Err(SnapshotError::Blocked { blockers: vec![log_status_blocker(&server.account)] })
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
     }
 }
