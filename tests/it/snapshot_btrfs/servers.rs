@@ -67,7 +67,15 @@ fn a_server_whose_files_a_crash_would_damage_is_refused() -> Result<()> {
     backup().run()?.expect_exit(4)?.expect_stderr(grant)?;
     machine.expect_nothing_left()?;
     machine.server.sql(grant)?;
-    backup().run()?.expect_success().map(drop)
+    backup().run()?.expect_success()?;
+
+    // A table that the account cannot see is not torn for that.
+    machine.server.sql("CREATE TABLE sbtest.old (id INT) ENGINE=MyISAM")?;
+    machine.server.sql("INSERT INTO sbtest.old VALUES (1)")?;
+    let refused = backup().arg("--force").run()?;
+    refused.expect_exit(4)?.expect_stderr("FLUSH TABLES WITH READ LOCK")?;
+    machine.server.sql("GRANT RELOAD, REPLICATION CLIENT ON *.* TO 'snap'@'%'")?;
+    backup().arg("--force").run()?.expect_success().map(drop)
 }
 
 /// The kernel's call for the deletion needs a capability that the owner of the subvolume lacks; the
