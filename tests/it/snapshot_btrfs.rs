@@ -2,10 +2,11 @@
 //! it must not make is refused, and whatever ends a run leaves no snapshot.
 mod faults;
 mod refusals;
+mod servers;
 
 use anyhow::{Result, ensure};
 use dbbackup_testkit::{
-    BtrfsDisk, Flavor, Invocation, Proof, Rig, SampleTables, Server, ServerOptions,
+    BtrfsDisk, Flavor, Invocation, Proof, Rig, SampleTables, Scratch, Server, ServerOptions,
     prove_under_load, skip,
 };
 use serde_json::Value;
@@ -16,6 +17,8 @@ use std::path::Path;
 const DISK_BYTES: u64 = 3 << 30;
 /// The subvolume that the servers live in.
 const SUBVOLUME: &str = "mysql";
+/// The artefact that [`prove_under_load`] makes.
+const PROOF: &str = "proof.tar.zst";
 /// What the names of our snapshots begin with.
 const OURS: &str = ".dbbackup-";
 
@@ -51,6 +54,15 @@ impl Machine {
 
     fn proof(&self, artefact: &str) -> Proof<'_> {
         Proof { rig: &self.rig, source: &self.server, artefact: self.rig.path(artefact) }
+    }
+
+    /// The product's own proof of what [`prove_under_load`] has left.
+    fn verify_by_boot(&self) -> Result<()> {
+        let (mysqld, state) = (self.server.tree().mysqld_path(), Scratch::new()?);
+        let verify = self.rig.dbbackup(["verify", PROOF, "--level", "boot", "--mysqld"]);
+        // The socket of the scratch server needs a short path.
+        let verify = verify.arg(mysqld).env("DBBACKUP_STATE_DIR", state.path());
+        verify.run()?.expect_success().map(drop)
     }
 
     fn snapshots(&self) -> Result<Vec<String>> {
@@ -104,7 +116,7 @@ fn mariadb_under_load_is_proven() -> Result<()> {
     ensure!(lock["held_ms"].as_u64().is_some_and(|ms| ms < 1000), "{lock}");
     expect_only_the_servers_files(&manifest)?;
     ensure!(machine.snapshots()?.is_empty());
-    Ok(())
+    machine.verify_by_boot()
 }
 
 #[test]
@@ -122,6 +134,11 @@ fn mysql_under_load_is_proven() -> Result<()> {
     ensure!(manifest["pages"]["checked"].as_u64() > Some(0), "{}", manifest["pages"]);
     expect_only_the_servers_files(&manifest)?;
     ensure!(machine.snapshots()?.is_empty());
+    machine.verify_by_boot()?;
+    let known = fs::read(machine.rig.path(format!("{PROOF}.coordinates.json")))?;
+    let known: Value = serde_json::from_slice(&known)?;
+    ensure!(known["coordinates"]["precision"] == "exact", "{known}");
+    ensure!(known["coordinates"]["gtid"].is_string(), "{known}");
     let explained = machine.rig.dbbackup_on(&machine.server, ["engine", "select", "--json"]);
     let explained = explained.run()?.stdout_text();
     let subvolume = machine.disk.path().join(SUBVOLUME);
@@ -205,6 +222,37 @@ fn every_path_of_the_server_comes_and_nothing_else_of_the_volume() -> Result<()>
     let external = ["external/1", "external/2"].map(|root| members(&manifest, root)).concat();
     ensure!(external.len() == 2, "{external:?}");
     ensure!(external.contains(&"far.ibd") && external.contains(&"general.ibd"), "{external:?}");
+    let restored = machine.proof("db.tar").restored(ServerOptions::default())?;
+    // A table of another directory names it in its definition.
+    let contents =
+        |server: &Server| Ok::<_, anyhow::Error>(server.checksum_all()?.without("table"));
+    contents(&machine.server)?.expect_same(&contents(&restored.server)?)
+}
+
+/// MariaDB lists only the tablespaces that it has opened since its start, and finds the others by
+/// link files, which must not lead a restored server to the tables of its source.
+#[test]
+fn mariadb_tables_of_another_directory_come_and_their_links_follow() -> Result<()> {
+    needs_btrfs!();
+    let mut machine = Machine::start(Flavor::Mariadb1011, 100, ServerOptions::default())?;
+    let volume = machine.disk.path().join(SUBVOLUME);
+    fs::create_dir(volume.join("tables"))?;
+    machine.server.sql(&format!(
+        "CREATE DATABASE shop; CREATE TABLE shop.far (id INT PRIMARY KEY) DATA DIRECTORY '{}'; \
+         INSERT INTO shop.far VALUES (1), (2)",
+        volume.join("tables").display()
+    ))?;
+    machine.server.restart()?;
+    machine.backup("db.tar").run()?.expect_success()?;
+    let manifest = machine.proof("db.tar").manifest()?;
+    ensure!(has(&manifest, "external/1/far.ibd"), "{:?}", manifest["files"]);
+    let restored = machine.proof("db.tar").restored(ServerOptions::default())?;
+    let link = fs::read_to_string(restored.server.datadir().join("shop/far.isl"))?;
+    let link = Path::new(link.trim());
+    ensure!(link.is_file() && !link.starts_with(&volume), "{}", link.display());
+    restored.server.sql("INSERT INTO shop.far VALUES (3)")?;
+    ensure!(machine.server.row::<(u64,)>("SELECT COUNT(*) FROM shop.far")? == (2,));
+    ensure!(restored.server.row::<(u64,)>("SELECT COUNT(*) FROM shop.far")? == (3,));
     Ok(())
 }
 

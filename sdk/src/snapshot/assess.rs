@@ -11,9 +11,10 @@ use crate::failure::Classify;
 /// Oldest versions whose files and positions are understood.
 const OLDEST_MYSQL: [u16; 3] = [5, 6, 0];
 const OLDEST_MARIADB: [u16; 3] = [10, 1, 0];
-/// First versions with a backup lock.
+/// First version of MySQL with a backup lock.
 const BACKUP_LOCK: [u16; 3] = [8, 0, 0];
-const BACKUP_STAGES: [u16; 3] = [10, 4, 1];
+/// First version of MariaDB in which what may be asked about replication has privileges of its own.
+const MONITOR_PRIVILEGES: [u16; 3] = [10, 5, 2];
 /// Bytes a second that are copied out of a snapshot and compressed.
 const BYTES_PER_SECOND: u64 = 300_000_000;
 /// How long commits usually wait where a lock stops them.
@@ -51,6 +52,12 @@ pub fn assessment(
             assessment.warnings.push(
                 "tables without transactions: commits wait while the snapshot is made".to_owned(),
             );
+        }
+        let has_select = server.privileges.iter().any(|privilege| privilege == "SELECT");
+        if !has_select && server.flavor != ServerFlavor::MariaDB && server.version >= BACKUP_LOCK {
+            // Grants on single tables are not among the facts; the run asks for this one first.
+            let statement = log_status_grant(&server.account);
+            assessment.warnings.push(format!("the positions are in a table: {statement}"));
         }
         assessment.estimate = Estimate {
             bytes: Some(server.data_bytes),
@@ -131,26 +138,52 @@ fn lacking_privilege(server: &ServerFacts) -> Option<Blocker> {
     if (asks_position && server.binlog) || server.replica {
         needed.push("REPLICATION CLIENT");
     }
+    if server.replica && is_mariadb && server.version >= MONITOR_PRIVILEGES {
+        needed.push("SLAVE MONITOR");
+    }
     let has = |name: &str| server.privileges.iter().any(|privilege| privilege == name);
-    let has_other_name = |name: &str| name == "RELOAD" && has("FLUSH_TABLES");
+    let has_other_name = |name: &str| match name {
+        "RELOAD" => has("FLUSH_TABLES"),
+        // The host spells `ALL PRIVILEGES` out, without the names that MariaDB has added.
+        "SLAVE MONITOR" => has("REPLICA MONITOR") || has("SUPER"),
+        _ => false,
+    };
     needed.retain(|name| !has(name) && !has_other_name(name));
     if needed.is_empty() {
         return None;
     }
-    let modern = is_mariadb && server.version >= BACKUP_STAGES;
+    let modern = is_mariadb && server.version >= MONITOR_PRIVILEGES;
     let names: Vec<&str> = needed
         .into_iter()
         .map(|name| if modern && name == "REPLICATION CLIENT" { "BINLOG MONITOR" } else { name })
         .collect();
-    let account = match server.account.rsplit_once('@') {
-        Some((user, host)) => format!("'{}'@'{}'", quoted(user), quoted(host)),
-        None => format!("'{}'", quoted(&server.account)),
-    };
     let listed = names.join(", ");
     Some(Blocker {
         what: format!("{} lacks {listed}", server.account),
-        remedy: Some(Remedy::Sql(format!("GRANT {listed} ON *.* TO {account};"))),
+        remedy: Some(Remedy::Sql(format!(
+            "GRANT {listed} ON *.* TO {};",
+            account_in_sql(&server.account)
+        ))),
     })
+}
+
+/// What stands in the way of an account that may not read the server's positions.
+pub(super) fn log_status_blocker(account: &str) -> Blocker {
+    Blocker {
+        what: format!("{account} lacks SELECT on performance_schema.log_status"),
+        remedy: Some(Remedy::Sql(log_status_grant(account))),
+    }
+}
+
+fn log_status_grant(account: &str) -> String {
+    format!("GRANT SELECT ON performance_schema.log_status TO {};", account_in_sql(account))
+}
+
+fn account_in_sql(account: &str) -> String {
+    match account.rsplit_once('@') {
+        Some((user, host)) => format!("'{}'@'{}'", quoted(user), quoted(host)),
+        None => format!("'{}'", quoted(account)),
+    }
 }
 
 fn quoted(name: &str) -> String {

@@ -15,7 +15,7 @@ pub enum SnapshotError {
     /// A session failed, or a lock was not to be had within its budget.
     #[error(transparent)]
     Session(Box<SessionError>),
-    /// The server is a replica that is out of date.
+    /// The server is a replica that is not current.
     #[error(transparent)]
     Replica(Box<ReplicaError>),
     /// The host refused something: the run failed elsewhere, or was cancelled.
@@ -123,8 +123,8 @@ impl From<ReplicaError> for SnapshotError {
 impl Classify for SnapshotError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::Replica(error) => error.code(),
             Self::Session(error) => error.code(),
+            Self::Replica(error) => error.code(),
             Self::Host(error) => error.code(),
             Self::Thread(_) => ErrorCode::INTERNAL,
             Self::Blocked { .. }

@@ -26,6 +26,7 @@
 //! ```
 
 mod assess;
+mod at_risk;
 mod binlogs;
 mod error;
 mod files;

@@ -11,16 +11,20 @@
 //! Older servers keep a table's definition beside its tablespace, and both change in a DDL: without a
 //! lock that keeps DDL out, a snapshot may hold one of them new and the other one old.
 
+use std::path::{Path, PathBuf};
+
 use dbbackup_plugin_api::document::{
     backup::BackupSummary, connection::PASSWORD_SECRET, environment::ServerFacts,
     manifest::ExcludedRecord,
 };
 
 use super::{
-    assess::{PageWrites, server_blockers},
+    assess::{PageWrites, log_status_blocker, server_blockers},
+    at_risk,
     error::SnapshotError,
     files::SnapshotFiles,
     instant::{self, Instant, LockChoice, SnapshotLock},
+    paths::ServerPaths,
 };
 use crate::{
     engine::BackupRun,
@@ -54,11 +58,13 @@ const SETTINGS: [&str; 2] = [
 pub struct SnapshotServer {
     session: Session,
     server: ServerFacts,
+    /// The data directory.
+    data: PathBuf,
     budget: LockBudget,
     accepts_torn_tables: bool,
-    _watch: CancelWatch,
-    /// What is weaker because the server is a replica that is out of date.
+    /// Promises that a replica out of date makes weaker.
     out_of_date: Vec<String>,
+    _watch: CancelWatch,
 }
 
 impl SnapshotServer {
@@ -66,8 +72,8 @@ impl SnapshotServer {
     /// server can be recovered from.
     ///
     /// # Errors
-    /// [`SnapshotError::Blocked`], [`SnapshotError::RedoDisabled`], [`SnapshotError::Replica`], and
-    /// those of [`Session::connect`].
+    /// [`SnapshotError::Blocked`], [`SnapshotError::RedoDisabled`], [`SnapshotError::Replica`] for one
+    /// that is not current, and those of [`Session::connect`].
     pub fn connect(run: &BackupRun, writes: PageWrites) -> Result<Self, SnapshotError> {
         let environment = &run.request.environment;
         let server = environment.server.clone().ok_or(SnapshotError::NoServer)?;
@@ -85,17 +91,22 @@ impl SnapshotServer {
         if redo.records().next().and_then(|record| record.get("Value")) == Some("OFF") {
             return Err(SnapshotError::RedoDisabled);
         }
+        if !session.version().is_mariadb() && session.version().at_least([8, 0, 0]) {
+            refuse_unreadable_positions(&mut session, &server)?;
+        }
+        // Who is no replica need not be allowed to ask.
         let out_of_date = match server.replica {
             true => session.check_replica(&run.request)?,
             false => Vec::new(),
         };
         let accepted = &run.request.accept_degraded;
         Ok(Self {
-            out_of_date,
             session,
+            data: ServerPaths::proven_local(environment)?.data().to_owned(),
             server,
             budget: LockBudget::from(&run.request.lock_budget),
             accepts_torn_tables: accepted.iter().any(|name| name == ACCEPT_NON_TRANSACTIONAL),
+            out_of_date,
             _watch: watch,
         })
     }
@@ -126,12 +137,14 @@ impl SnapshotServer {
         instant::lock(&mut self.session, choice, self.budget, self.server.replica, degraded)
     }
 
-    /// `schema.table (engine)` of every table with rows whose files do not survive a crash.
+    /// `schema.table (engine)` of every table with rows whose files do not survive a crash: what
+    /// their files tell, and what the server tells of storage engines that are not known here.
     fn tables_at_risk(&mut self) -> Result<Vec<String>, SnapshotError> {
+        let mut tables = at_risk::tables(&self.data)?;
         let is_safe = |name: &str| CRASH_SAFE.iter().any(|safe| safe.eq_ignore_ascii_case(name));
         let engines = self.server.storage_engines.iter();
         if engines.filter(|(_, facts)| facts.tables > 0).all(|(name, _)| is_safe(name)) {
-            return Ok(Vec::new());
+            return Ok(tables);
         }
         let safe = CRASH_SAFE.map(|name| format!("'{name}'")).join(",");
         let table = self.session.query(format!(
@@ -140,11 +153,12 @@ impl SnapshotServer {
              AND TABLE_SCHEMA NOT IN ('mysql','information_schema','performance_schema','sys') \
              AND (TABLE_ROWS > 0 OR DATA_LENGTH > 0) ORDER BY 1, 2"
         ))?;
-        let mut tables = Vec::new();
         for record in table.records() {
             let (schema, name, engine) = (record.text("s")?, record.text("t")?, record.text("e")?);
             tables.push(format!("{schema}.{name} ({engine})"));
         }
+        tables.sort();
+        tables.dedup();
         Ok(tables)
     }
 
@@ -185,7 +199,7 @@ impl SnapshotServer {
         if let Some(base) =
             self.server.variables.get("log_bin_basename").filter(|_| self.server.binlog)
         {
-            let name = std::path::Path::new(base).file_name().map(|name| name.to_string_lossy());
+            let name = Path::new(base).file_name().map(|name| name.to_string_lossy());
             summary.restore_needs.push(format!(
                 "the first start with --log-bin={}: crash recovery reads the binlog",
                 name.unwrap_or_default()
@@ -216,5 +230,22 @@ impl SnapshotServer {
                 why: "a restored server must not go on replicating by itself".to_owned(),
             });
         }
+    }
+}
+
+/// Asks for the positions once before any lock: MySQL's are in a table, on which the account needs a
+/// privilege that no list of global ones tells.
+fn refuse_unreadable_positions(
+    session: &mut Session,
+    server: &ServerFacts,
+) -> Result<(), SnapshotError> {
+    /// `ER_TABLEACCESS_DENIED_ERROR`.
+    const DENIED: u16 = 1142;
+    match session.log_status() {
+        Err(error) if error.server_code() == Some(DENIED) => {
+            Err(SnapshotError::Blocked { blockers: vec![log_status_blocker(&server.account)] })
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
     }
 }
