@@ -37,6 +37,7 @@ mod error;
 mod extract;
 mod forced;
 mod layout;
+mod links;
 mod pages;
 mod select;
 mod trees;

@@ -36,6 +36,10 @@ pub(crate) struct PhysicalBackupArgs {
     /// Engine, engine family, or `auto` [default: `backup.engine` of the configuration].
     #[arg(long, value_name = "NAME")]
     engine: Option<String>,
+    /// Member of the family `snapshot`, such as lvm, zfs or btrfs [default:
+    /// `backup.snapshot.backend` of the configuration].
+    #[arg(long, value_name = "NAME")]
+    snapshot_backend: Option<String>,
     /// Option of the engine, as `engine info` lists them; may be given several times.
     #[arg(long = "engine-option", value_name = "KEY=VALUE", value_parser = key_value)]
     engine_options: Vec<KeyValue>,
@@ -92,13 +96,17 @@ struct LimitArgs {
     /// Longest time that is waited for a server lock.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5s")]
     max_lock_wait: Duration,
+    /// On a replica, how far its applier may be behind its source.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s")]
+    max_replica_lag: Duration,
     /// Longest silence of an engine before it counts as hung.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10m")]
     stall_timeout: Duration,
     /// Longest time for everything.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
-    /// Weaker promises to accept, by name, separated by commas (such as non-transactional).
+    /// Weaker promises to accept, by name, separated by commas (such as non-transactional,
+    /// replica-stopped, replica-lag).
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     accept_degraded: Vec<String>,
 }
@@ -122,7 +130,7 @@ pub(super) fn run(args: &PhysicalBackupArgs, context: &Context) -> CommandResult
         max_lock_ms: Some(job::milliseconds(args.limits.max_lock)),
         accept_degraded: args.limits.accept_degraded.clone(),
         options: job::options(args, context, donor.as_ref())?,
-        ..selector_config(context)
+        ..selector_config(context, args.snapshot_backend.as_ref())
     };
     let selector = Selector::new(&runtime, &progress, &context.cancel, config);
     let environment = selector.gather_info(&connection, &output.location.to_string())?;

@@ -65,6 +65,7 @@ pub(super) fn back_up(
         environment: order.environment.clone(),
         lock_budget: LockBudgetDocument { wait_ms: 2000, hold_ms: 1000 },
         accept_degraded: Vec::new(),
+        max_replica_lag_ms: None,
         extra: serde_json::Map::new(),
     };
     engine.backup(&request, archive.sink())

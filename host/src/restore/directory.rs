@@ -1,7 +1,7 @@
 //! `--target-dir`: everything is brought together under a temporary name beside the directory, which
 //! gets its own name last.
 use super::{
-    Restore, RestoreOutcome, extract::extract, is_content_file, layout::Layout, pages,
+    Restore, RestoreOutcome, extract::extract, is_content_file, layout::Layout, links, pages,
     select::Selection, trees::Trees,
 };
 use crate::{
@@ -72,6 +72,7 @@ impl Restore<'_> {
         self.step("extract the files");
         let mut members = self.artefact.members(&self.manifest, &self.pipeline_flag())?;
         let extracted = extract(&mut members, &staged.layout, selection, self.observer)?;
+        links::relink(&self.manifest, &staged.layout, trees.layout())?;
         let summary = self.finish_by_engine(&staged.layout, journal)?;
         durable::remove_tree(&staged.layout.directory().join(WORKING_DIRECTORY))?;
         let mut pages = Default::default();

@@ -78,6 +78,14 @@ pub enum RestoreError {
         /// Roots that there are.
         roots: String,
     },
+    /// A link of the server leads to a table that is not in the backup.
+    #[error("{link} leads to {}, which is not in the backup", path.display())]
+    LeadsOut {
+        /// The link file.
+        link: EntryPath,
+        /// Where it leads.
+        path: PathBuf,
+    },
     /// A page of the restored files is damaged.
     #[error("{}: {bad} bad pages: {pages}", file.display())]
     BadPages {
@@ -102,7 +110,7 @@ impl Classified for RestoreError {
             Self::Untrusted { .. } | Self::NotEmpty { .. } | Self::UnsafeName { .. } => {
                 Exit::Refused
             }
-            Self::Twice { .. } => Exit::Refused,
+            Self::Twice { .. } | Self::LeadsOut { .. } => Exit::Refused,
             Self::FilesIntoServer { .. } => Exit::Precondition,
             Self::Io { source, .. } => crate::target::exit_of_io(source.kind()),
             Self::Target(error) => error.exit(),
@@ -129,7 +137,10 @@ impl Classified for RestoreError {
             Self::Target(error) => return error.hint(),
             Self::NothingFits { .. } => "dbbackup info --files lists what is in it",
             Self::BadPages { .. } => "the directory was not made; restore from another backup",
-            Self::Io { .. } | Self::Pattern { .. } | Self::NoSuchRoot { .. } => return None,
+            Self::Io { .. }
+            | Self::Pattern { .. }
+            | Self::NoSuchRoot { .. }
+            | Self::LeadsOut { .. } => return None,
         };
         Some(text.to_owned())
     }
@@ -145,6 +156,7 @@ impl Classified for RestoreError {
             Self::Pattern { .. } => "E-RESTORE-PATTERN",
             Self::NothingFits { .. } => "E-RESTORE-NOTHING",
             Self::NoSuchRoot { .. } => "E-RESTORE-MAP",
+            Self::LeadsOut { .. } => "E-RESTORE-LINK",
             Self::BadPages { .. } => "E-RESTORE-PAGES",
         };
         code.to_owned()

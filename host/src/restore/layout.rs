@@ -19,6 +19,8 @@ use std::{
 const DATA: &str = "data";
 /// Beginning of the roots of tablespaces outside of it.
 const EXTERNAL: &str = "external/";
+/// Root of binlogs outside of it.
+const BINLOG: &str = "binlog";
 
 /// Where each root goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,10 +182,41 @@ impl Layout {
             }
         }
         external.sort();
-        if !external.is_empty() {
+        // MariaDB has no such option: there, link files lead to the tablespaces.
+        if !external.is_empty() && manifest.source.flavor != "MariaDB" {
             options.push(format!("--innodb-directories={}", external.join(";")));
         }
+        options.extend(self.system_option(manifest));
+        options.extend(self.binlog_option(manifest));
         options
+    }
+
+    /// Where the system tablespace is that had a directory of its own.
+    fn system_option(&self, manifest: &Manifest) -> Option<String> {
+        let home = clean(Path::new(manifest.source.facts.get("innodb_data_home_dir")?.as_str()?));
+        let is_home = |root: &str| {
+            let original = manifest.roots.get(root).map(|original| clean(Path::new(original)));
+            root != DATA && original.as_ref() == Some(&home)
+        };
+        let place = self.places.iter().find(|place| is_home(&place.root))?;
+        Some(format!("--innodb-data-home-dir={}", self.path_of(place).display()))
+    }
+
+    /// Where the binlog is that came with the files: crash recovery reads it to decide about
+    /// transactions that were being committed.
+    fn binlog_option(&self, manifest: &Manifest) -> Option<String> {
+        let basename = Path::new(manifest.source.facts.get("log_bin_basename")?.as_str()?);
+        let (directory, name) = (basename.parent()?.to_str()?, basename.file_name()?);
+        let data = manifest.roots.get(DATA).map(String::as_str).unwrap_or_default();
+        let path = match below_data(data, directory) {
+            // A relative name is one below the data directory.
+            Some(below) => below.join(name),
+            None => {
+                let place = self.places.iter().find(|place| place.root == BINLOG)?;
+                self.path_of(place).join(name)
+            }
+        };
+        Some(format!("--log-bin={}", path.display()))
     }
 }
 

@@ -15,7 +15,10 @@ use crate::{
     },
     target::durable,
 };
-use dbbackup_plugin_api::document::{entry::EntryKind, manifest::CoordinatesRecord};
+use dbbackup_plugin_api::{
+    document::{entry::EntryKind, manifest::CoordinatesRecord},
+    position::BinlogCoordinates,
+};
 use jiff::Timestamp;
 use mysql_async::prelude::FromRow;
 use serde::Serialize;
@@ -64,6 +67,16 @@ pub enum BootError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// The content is not where the manifest says.
+    #[error("the content is at {found}, and the manifest says {lower} to {upper}")]
+    OtherPosition {
+        /// End of the recovered binlog.
+        found: BinlogCoordinates,
+        /// Lower end of the recorded bracket.
+        lower: BinlogCoordinates,
+        /// Its upper end.
+        upper: BinlogCoordinates,
     },
     /// The backup holds no data directory.
     #[error("the backup holds neither streams nor a data directory")]
@@ -124,9 +137,12 @@ impl Verification<'_> {
             let restored = RestoreDestination::Directory(directory.join("restored"));
             let restored = self.restore(restored)?;
             let data = restored.data_directory.ok_or(BootError::NothingToBoot)?;
-            durable::rename(&data, &directory.join("data"), durable::Rename::New)?;
+            let moved = directory.join("data");
+            durable::rename(&data, &moved, durable::Rename::New)?;
             self.step("boot a scratch server on them");
-            let settings = self.settings().into_iter().chain(restored.server_options).collect();
+            let (from, to) = (data.display().to_string(), moved.display().to_string());
+            let options = restored.server_options.iter().map(|option| option.replace(&from, &to));
+            let settings = self.settings().into_iter().chain(options).collect();
             self.start(directory, program, Content::Restored, settings, journal)?
         } else if has_streams {
             self.step("start a scratch server");
@@ -143,7 +159,11 @@ impl Verification<'_> {
         let mut boot = check_tables(&mut session, report)?;
         boot.server = program.version().to_owned();
         if is_physical {
-            boot.coordinates = first_boot::coordinates(&mut session, &directory.join("data"))?;
+            let data = directory.join("data");
+            boot.coordinates = match first_boot::coordinates(&mut session, &data)? {
+                None => first_boot::of_recovered_binlog(&mut session, self.manifest)?,
+                told => told,
+            };
         }
         drop(session);
         if let Some(coordinates) = &boot.coordinates {
@@ -274,7 +294,9 @@ impl Classified for BootError {
     fn exit(&self) -> Exit {
         match self {
             Self::Scratch(error) => error.exit(),
-            Self::Server(_) | Self::Answer { .. } => Exit::VerificationFailed,
+            Self::Server(_) | Self::Answer { .. } | Self::OtherPosition { .. } => {
+                Exit::VerificationFailed
+            }
             Self::Status { source, .. } => crate::target::exit_of_io(source.kind()),
             Self::NothingToBoot => Exit::Precondition,
         }
@@ -284,7 +306,10 @@ impl Classified for BootError {
         match self {
             Self::Scratch(error) => error.hint(),
             Self::Server(error) => error.hint(),
-            Self::NothingToBoot | Self::Answer { .. } | Self::Status { .. } => None,
+            Self::NothingToBoot
+            | Self::Answer { .. }
+            | Self::Status { .. }
+            | Self::OtherPosition { .. } => None,
         }
     }
 
@@ -294,6 +319,7 @@ impl Classified for BootError {
             Self::Server(error) => error.code(),
             Self::Answer { .. } => "E-BOOT-ANSWER".to_owned(),
             Self::Status { .. } => "E-BOOT-STATUS".to_owned(),
+            Self::OtherPosition { .. } => "E-BOOT-POSITION".to_owned(),
             Self::NothingToBoot => "E-BOOT-NOTHING".to_owned(),
         }
     }

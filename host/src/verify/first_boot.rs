@@ -2,7 +2,7 @@
 use super::boot::{BootError, ask};
 use crate::connection::Session;
 use dbbackup_plugin_api::{
-    document::manifest::{CoordinatesRecord, Precision},
+    document::manifest::{CoordinatesRecord, Manifest, Precision},
     position::{BinlogCoordinates, GtidSet, MysqlGtidSet},
 };
 use std::{fs, io, path::Path};
@@ -37,6 +37,42 @@ pub(super) fn coordinates(
         return Ok(None);
     }
     Ok(Some(CoordinatesRecord { precision: Precision::Exact, binlog, gtid, ..Default::default() }))
+}
+
+/// The exact position of a snapshot whose coordinates are a bracket: crash recovery has cut the
+/// newest binlog that came with the files to its last whole transaction, and the server has begun
+/// another one. Nothing for other copies.
+pub(super) fn of_recovered_binlog(
+    session: &mut Session,
+    manifest: &Manifest,
+) -> Result<Option<CoordinatesRecord>, BootError> {
+    const STEP: &str = "list the recovered binlogs";
+    let recorded = &manifest.coordinates;
+    let has_binlog = manifest.source.facts.contains_key("log_bin_basename");
+    let (Precision::Bracket, true) = (recorded.precision, has_binlog) else { return Ok(None) };
+    let rows = session.rows(STEP, "SHOW BINARY LOGS").map_err(Box::new)?;
+    let recovered = rows.len().checked_sub(2).and_then(|at| rows.get(at));
+    let position = recovered.and_then(|row| {
+        let file = row.get_opt::<String, _>(0)?.ok()?;
+        Some(BinlogCoordinates { file, position: row.get_opt::<u64, _>(1)?.ok()? })
+    });
+    let found = position.ok_or(BootError::Answer { step: STEP })?;
+    if let (Some(lower), Some(upper)) = (&recorded.binlog, &recorded.binlog_upper) {
+        let order = |place: &BinlogCoordinates| (place.sequence(), place.position);
+        if order(&found) < order(lower) || order(&found) > order(upper) {
+            let (lower, upper) = (lower.clone(), upper.clone());
+            return Err(BootError::OtherPosition { found, lower, upper });
+        }
+    }
+    let executed: Vec<String> =
+        ask(session, "ask for the executed GTIDs", "SELECT @@GLOBAL.gtid_executed")?;
+    Ok(Some(CoordinatesRecord {
+        precision: Precision::Exact,
+        binlog: Some(found),
+        gtid: gtid_set(executed.first().map(String::as_str).unwrap_or_default())?,
+        lsn: recorded.lsn,
+        ..Default::default()
+    }))
 }
 
 /// A position as the server tells it.

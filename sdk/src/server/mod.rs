@@ -23,6 +23,7 @@ pub use error::{LockPhase, SessionError};
 pub use flavor::ServerVersion;
 pub use grants::{Grants, MissingPrivilege, Requirement};
 pub use lock::{BackupStage, LockBudget, LockReport, ServerLock};
+pub use replica::{ChannelState, ReplicaChannel, ReplicaError};
 pub use session::{Record, Session, Table};
 
 pub use crate::wire::{Address, ConnectOptions, Secret, Ssl, SslMode};

@@ -61,6 +61,7 @@ pub(super) fn of(
             hold_ms: milliseconds(args.limits.max_lock),
         },
         accept_degraded: args.limits.accept_degraded.clone(),
+        max_replica_lag_ms: Some(milliseconds(args.limits.max_replica_lag)),
         secrets: secrets_with(connection, args.clone.recipients_secret(donor)),
         output: output.location,
         manifest_file: writing.manifest.clone(),

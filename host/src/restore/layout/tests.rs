@@ -73,3 +73,29 @@ fn a_map_of_nothing_is_refused_and_files_without_a_data_directory_stay_as_they_a
     assert_eq!(path(&layout, "data/a"), "/t/data/a");
     assert_eq!(layout.data_directory(), None);
 }
+
+#[test]
+fn the_server_is_told_where_the_binlog_is_that_came_with_the_files() {
+    let options = |basename: &str, roots: &[(&str, &str)]| {
+        let mut manifest = manifest(roots);
+        let facts = &mut manifest.source.facts;
+        facts.insert("log_bin_basename".to_owned(), basename.into());
+        Layout::new(Path::new("/t"), &manifest, &[]).unwrap().options().to_vec()
+    };
+    let data = ("data", "/var/lib/mysql/");
+    assert_eq!(options("/var/lib/mysql/binlog", &[data]), ["--log-bin=binlog"]);
+    assert_eq!(options("/var/lib/mysql/logs/b", &[data]), ["--log-bin=logs/b"]);
+    let apart = [data, ("binlog", "/var/log/mysql")];
+    assert_eq!(options("/var/log/mysql/bin", &apart), ["--log-bin=/t/binlog/bin"]);
+    assert_eq!(options("/var/log/mysql/bin", &[data]), Vec::<String>::new());
+}
+
+#[test]
+fn the_server_is_told_where_a_system_tablespace_of_its_own_directory_is() {
+    let mut manifest = manifest(&[("data", "/var/lib/mysql"), ("external/1", "/srv/system")]);
+    let facts = &mut manifest.source.facts;
+    facts.insert("innodb_data_home_dir".to_owned(), "/srv/system/".into());
+    let layout = Layout::new(Path::new("/t"), &manifest, &[]).unwrap();
+    let expected = "--innodb-data-home-dir=/t/external/1/system".to_owned();
+    assert!(layout.options().contains(&expected), "{:?}", layout.options());
+}

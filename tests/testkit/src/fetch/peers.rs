@@ -25,6 +25,7 @@ impl Peers {
         let directory = cache::entry(&format!("peers-bookworm-{LAYOUT}"), |building, home| {
             let selection = Selection {
                 suite: "bookworm",
+                components: "main",
                 packages: &["sysbench", "pigz", "zstd", "mydumper"],
                 alone: &[],
             };

@@ -23,6 +23,10 @@ pub struct BackupRequest {
     /// Weaker promises that the operator accepts by name (`non-transactional`, …).
     #[serde(default)]
     pub accept_degraded: Vec<String>,
+    /// On a replica, how far the applier may be behind its source, milliseconds, beyond the delay
+    /// that it was told to keep; any distance if there is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_replica_lag_ms: Option<u64>,
     /// Fields of later versions.
     #[serde(flatten)]
     pub extra: Extra,
