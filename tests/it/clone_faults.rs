@@ -6,7 +6,10 @@ use dbbackup_testkit::{
     ADMIN_PASSWORD, ADMIN_USER, Direction, Ending, FaultProxy, Invocation, SampleTables, Server,
     ServerOptions, Signal, SmallDisk, is_root, skip, wait_until,
 };
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 /// How long a donor may take to let go of a clone that has ended.
 const LETS_GO_WITHIN: Duration = Duration::from_secs(5);
@@ -39,38 +42,49 @@ fn expect_no_clone(server: &Server) -> Result<()> {
     server.expect_writable_within(LETS_GO_WITHIN)
 }
 
-/// Cuts every connection each time another part of the content has passed.
-fn cut_again_and_again(proxy: &FaultProxy, every: u64, times: u64, ending: Ending) {
-    let mut next = every;
-    for _ in 0..times {
-        while proxy.passed_bytes(Direction::ToClient) < next {
+/// Cuts every connection each time another part of the content has passed, until it is told to stop.
+fn cut_again_and_again(proxy: &FaultProxy, ending: Ending, times: u64, stop: &AtomicBool) {
+    const EVERY: u64 = 20_000_000;
+    for time in 1..=times {
+        while proxy.passed_bytes(Direction::ToClient) < time * EVERY {
+            if stop.load(Ordering::SeqCst) {
+                return;
+            }
             std::thread::park_timeout(Duration::from_millis(1));
         }
         proxy.end_all(ending);
-        next += every;
     }
+}
+
+/// A backup whose connections are cut again and again, under load, and the proof of what came of it.
+fn survives_cuts(output: &str, more: &[&str], ending: Ending, times: u64) -> Result<()> {
+    let source = source()?;
+    let proxy = FaultProxy::start(source.server.port())?;
+    // Slow enough for the cuts to hit the middle of the files.
+    proxy.throttle(Direction::ToClient, 60_000_000);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| cut_again_and_again(&proxy, ending, times, &stop));
+        let outcome = source.under_load(through(&source, &proxy, output).args(more));
+        stop.store(true, Ordering::SeqCst);
+        outcome
+    })?;
+    ensure!(proxy.connections() > 10, "only {} connections", proxy.connections());
+    expect_no_clone(&source.server)?;
+    source.restore(output, "restored")?;
+    let told = source.prove(&source.rig.path("restored"), ServerOptions::default())?;
+    expect_bracket(&source.manifest(output)?, &told)
 }
 
 #[test]
 fn a_cut_connection_is_made_again_and_the_run_goes_on() -> Result<()> {
-    let source = source()?;
-    for (output, more, ending) in
-        [("db.tar", &[][..], Ending::Reset), ("parts.tar", &["--parallel", "3"][..], Ending::Close)]
-    {
-        let proxy = FaultProxy::start(source.server.port())?;
-        // Slow enough for the cuts to hit the middle of the files.
-        proxy.throttle(Direction::ToClient, 60_000_000);
-        std::thread::scope(|scope| {
-            scope.spawn(|| cut_again_and_again(&proxy, 20_000_000, 4, ending));
-            source.under_load(through(&source, &proxy, output).args(more))
-        })?;
-        ensure!(proxy.connections() > 10, "only {} connections", proxy.connections());
-        let directory = format!("restored-{output}");
-        source.restore(output, &directory)?;
-        let told = source.prove(&source.rig.path(&directory), ServerOptions::default())?;
-        expect_bracket(&source.manifest(output)?, &told)?;
-    }
-    expect_no_clone(&source.server)
+    survives_cuts("db.tar", &[], Ending::Reset, 4)
+}
+
+#[test]
+fn several_cut_connections_are_made_again_and_the_run_goes_on() -> Result<()> {
+    let more = ["--parallel", "3", "--engine-option", "restarts=100"];
+    survives_cuts("db.tar", &more, Ending::Close, 40)
 }
 
 #[test]

@@ -181,6 +181,18 @@ fn settings_and_errors_are_read() {
     assert!(Response::parse(&[99, 0]).is_err() && Response::parse(&[]).is_err());
 }
 
+/// What the fuzzer starts from, and what it has found.
+#[test]
+fn the_corpus_of_the_fuzzer_makes_no_panic() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/frames");
+    let mut frames = 0;
+    for entry in std::fs::read_dir(corpus).expect("the corpus") {
+        inspect(&std::fs::read(entry.expect("an entry").path()).expect("a frame"));
+        frames += 1;
+    }
+    assert!(frames > 30, "only {frames} frames");
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_the_codec_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
