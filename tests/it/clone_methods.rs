@@ -162,6 +162,28 @@ fn a_killed_local_clone_leaves_nothing_after_cleanup() -> Result<()> {
 }
 
 #[test]
+fn tables_that_would_come_back_empty_are_refused_or_accepted_by_name() -> Result<()> {
+    let source = Source::start(ServerOptions::default())?;
+    source
+        .server
+        .sql("CREATE TABLE kinds.old (id INT) ENGINE=MyISAM; INSERT INTO kinds.old VALUES (1)")?;
+    let refused = source.backup("local", "db.tar").run()?;
+    refused.expect_exit(4)?.expect_stderr("1 of MyISAM")?.expect_stderr("--accept-degraded")?;
+    ensure!(!source.rig.path("db.tar").exists(), "an artefact was written");
+    let accepted =
+        source.backup("local", "db.tar").args(["--accept-degraded", "non-transactional"]);
+    accepted.run()?.expect_exit(10)?;
+    let manifest = source.manifest("db.tar")?;
+    ensure!(manifest["excluded"][0]["what"] == "kinds.old", "{}", manifest["excluded"]);
+    source.restore("db.tar", "restored")?;
+    let options = ServerOptions::default();
+    let restored = Server::start_on(Flavor::Mysql97, &source.rig.path("restored"), options)?;
+    ensure!(restored.row::<u64>("SELECT COUNT(*) FROM kinds.old")? == 0);
+    ensure!(restored.row::<u64>("SELECT COUNT(*) FROM kinds.parts")? == 500);
+    Ok(())
+}
+
+#[test]
 fn the_doctor_says_which_statement_is_missing() -> Result<()> {
     let source = Server::start(Flavor::Mysql97, ServerOptions::default())?;
     let rig = Rig::new()?;

@@ -148,11 +148,15 @@ impl Restore<'_> {
         })
     }
 
-    /// Refuses to start where the files cannot fit.
+    /// Refuses to start where the files cannot fit, nor what an engine makes of streams: files may
+    /// come in chunks.
     fn check_space(&self, layout: &Layout, selection: &Selection) -> Result<(), Failure> {
+        let streams = self.manifest.files.iter().filter(|file| file.kind == EntryKind::Stream);
+        let mut stream_bytes: u64 = streams.map(|file| file.size_bytes).sum();
         for (number, tree) in layout.trees().iter().enumerate() {
             let files = self.wanted(selection).filter(|file| layout.tree_of(&file.path) == number);
-            let bytes = files.map(|file| file.size_bytes).sum();
+            let bytes: u64 = files.map(|file| file.size_bytes).sum();
+            let bytes = bytes.saturating_add(std::mem::take(&mut stream_bytes));
             check_free_space(&durable::parent_of(tree), bytes)?;
         }
         Ok(())
