@@ -44,8 +44,10 @@ impl Machine {
     /// Nothing is left of a run that failed: no snapshot, no mount, no file, no record.
     fn expect_nothing_left(&self) -> Result<()> {
         expect_no_snapshot()?;
-        for directory in [self.rig.work_dir(), self.rig.state_dir().join("dbbackup/journal")] {
-            let left: Vec<_> = fs::read_dir(&directory)?.collect::<std::io::Result<_>>()?;
+        let journal = self.rig.state_dir().join("dbbackup/journal");
+        // A run that was refused has not made any.
+        for directory in [self.rig.work_dir(), journal].iter().filter(|path| path.exists()) {
+            let left: Vec<_> = fs::read_dir(directory)?.collect::<std::io::Result<_>>()?;
             ensure!(left.is_empty(), "left in {}: {left:?}", directory.display());
         }
         Ok(())

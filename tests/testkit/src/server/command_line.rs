@@ -6,12 +6,8 @@ use anyhow::Result;
 
 /// What a server needs to start in a guest of the test kit, whose processes have little room: MariaDB
 /// 10.11 reserves addresses for a far larger buffer pool than it is told to use.
-const SMALL: [&str; 4] = [
-    "--innodb-buffer-pool-size=64M",
-    "--loose-innodb-buffer-pool-size-max=64M",
-    "--innodb-flush-method=fsync",
-    "--tmpdir=/tmp",
-];
+const SMALL: [&str; 2] =
+    ["--innodb-buffer-pool-size=64M", "--loose-innodb-buffer-pool-size-max=64M"];
 
 /// Arguments for [`Server::begin`](super::Server), the test's own ones last so that they win.
 pub(super) fn arguments(server: &Server) -> Result<Vec<String>> {
