@@ -4,10 +4,12 @@ mod command;
 mod flavor;
 mod npm;
 mod peers;
+mod tpch;
 mod tree;
 mod wrapper;
 
 pub(crate) use command::run;
 pub use flavor::Flavor;
 pub use peers::Peers;
+pub(crate) use tpch::TpchGenerator;
 pub use tree::ServerTree;

@@ -28,12 +28,14 @@ mod skip;
 mod wait;
 
 pub use contents::Contents;
-pub use data::{SampleTables, kitchen_sink, large_row, non_transactional_tables};
+pub use data::{
+    DataSet, MeasuredData, SampleTables, kitchen_sink, large_row, non_transactional_tables,
+};
 pub use disk::SmallDisk;
 pub use fetch::{Flavor, Peers, ServerTree};
 pub use load::{DdlLoad, LoadReport, WriteLoad};
 pub use mysql_async;
-pub use product::{Product, build_examples, workspace_root};
+pub use product::{Product, build_examples, release_examples, workspace_root};
 pub use proxy::{Direction, Ending, FaultProxy};
 pub use random::Random;
 pub use rig::{Invocation, Outcome, Rig, Running, children_of};

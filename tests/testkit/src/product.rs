@@ -118,6 +118,26 @@ pub fn build_examples() -> Result<Vec<PathBuf>> {
     Ok(artifacts.into_iter().map(|artifact| artifact.path).collect())
 }
 
+/// Builds examples of the workspace with full optimisation, beside [`Product::release`], and
+/// returns their binaries and shared libraries in the order of `names`.
+///
+/// # Errors
+/// The build fails; the message holds the compiler's.
+pub fn release_examples(names: &[&str]) -> Result<Vec<PathBuf>> {
+    let output = OutputDirectory { is_release: true, ..OutputDirectory::of_this_executable()? };
+    let kinds: Vec<&str> = names.iter().flat_map(|name| ["--example", name]).collect();
+    let artifacts = artifacts(&build_into(&output, &kinds)?)?;
+    let find = |name: &&str| {
+        let library = format!("lib{name}");
+        let is_it = |path: &&PathBuf| {
+            path.file_stem().is_some_and(|stem| stem == *name || stem == library.as_str())
+        };
+        let found = artifacts.iter().map(|artifact| &artifact.path).find(is_it);
+        found.cloned().with_context(|| format!("the build made no example {name}"))
+    };
+    names.iter().map(find).collect()
+}
+
 /// The root of the workspace.
 ///
 /// # Errors
