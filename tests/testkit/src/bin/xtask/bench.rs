@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: the product beside its peers, on the same data, in one run, as ratios.
 mod abi;
+mod clone;
 mod contest;
 mod dump;
 mod figure;
@@ -7,6 +8,7 @@ mod list;
 mod memory;
 mod pipeline;
 mod setting;
+mod stall;
 mod usage;
 
 use anyhow::{Context, Result};
@@ -38,6 +40,9 @@ pub(crate) struct BenchArgs {
     /// The data to measure with; all sets unless some are named.
     #[arg(long, value_enum)]
     data: Vec<DataSet>,
+    /// Fetch the peers and make the data sets, and measure nothing.
+    #[arg(long)]
+    prepare: bool,
     /// Write the figures with every single measurement into this file.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -56,6 +61,8 @@ enum Topic {
     List,
     /// Chunks from an engine through the plugin boundary.
     Abi,
+    /// The clone protocol beside the server's own clone and a dump; restore, memory and stalls.
+    Clone,
 }
 
 impl Topic {
@@ -66,6 +73,15 @@ impl Topic {
             Self::Memory => memory::measure(setting),
             Self::List => list::measure(setting),
             Self::Abi => abi::measure(setting),
+            Self::Clone => clone::measure(setting),
+        }
+    }
+
+    /// The engine that it needs beyond `mysqldump`.
+    fn engine(self) -> Option<&'static str> {
+        match self {
+            Self::Clone => Some("clone"),
+            _ => None,
         }
     }
 }
@@ -73,10 +89,17 @@ impl Topic {
 pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     let topics = if args.topics.is_empty() { Topic::value_variants() } else { &args.topics };
     let sets = if args.data.is_empty() { DataSet::ALL.to_vec() } else { args.data.clone() };
+    if args.prepare {
+        return setting::prepare_data(&sets, args.scale);
+    }
     let setting = Setting::prepare(args.rounds, args.scale, sets)?;
     let mut report = Report::new(args.rounds, args.scale);
     for topic in topics {
         println!("== {topic:?}");
+        if let Some(engine) = topic.engine().filter(|engine| !setting.has_engine(engine)) {
+            println!("   left out: this product has no engine {engine}");
+            continue;
+        }
         let figures = topic.measure(&setting).with_context(|| format!("measure {topic:?}"))?;
         report.add(figures);
     }

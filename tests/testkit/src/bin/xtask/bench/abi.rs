@@ -2,8 +2,7 @@
 use super::figure::{Bound, Figure};
 use super::setting::Setting;
 use super::usage::Usage;
-use anyhow::{Context, Result, ensure};
-use dbbackup_testkit::release_examples;
+use anyhow::{Result, ensure};
 use serde::Deserialize;
 use std::process::{Command, Stdio};
 
@@ -20,15 +19,14 @@ struct Answer {
 }
 
 pub(crate) fn measure(setting: &Setting) -> Result<Vec<Figure>> {
-    let built = release_examples(&["abi_bench", "flood"])?;
-    let (program, plugin) = (built.first().context("no host")?, built.get(1).context("no engine")?);
+    let (program, plugin) = (setting.example("abi_bench"), setting.example("flood"));
     let begun = Figure::begin("chunks through the boundary", "1 MiB chunks")?;
     let mut rates = Vec::new();
     let mut cpu = 0.0;
     for _ in 0..setting.rounds {
         let usage = Usage::of(&[], || {
-            let mut command = Command::new(program);
-            command.arg(plugin).args([BYTES.to_string(), CHUNK_BYTES.to_string()]);
+            let mut command = Command::new(&program);
+            command.arg(&plugin).args([BYTES.to_string(), CHUNK_BYTES.to_string()]);
             let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
             ensure!(output.status.success(), "{} ended with {}", program.display(), output.status);
             let answer: Answer = serde_json::from_slice(&output.stdout)?;

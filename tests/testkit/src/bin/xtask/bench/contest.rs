@@ -1,18 +1,29 @@
 //! Two programs take turns at the same work.
+use super::setting::remove;
 use super::usage::Usage;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
-use std::fs::File;
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// One turn of each.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Round {
     /// Ours.
-    pub(crate) ours: Usage,
+    pub(crate) ours: Turn,
     /// The peer's.
-    pub(crate) peer: Usage,
+    pub(crate) peer: Turn,
+}
+
+/// What one side took, and what it made.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Turn {
+    /// Time.
+    #[serde(flatten)]
+    pub(crate) usage: Usage,
+    /// Size of the output, if it is one file.
+    pub(crate) output_bytes: Option<u64>,
 }
 
 /// How turns are taken.
@@ -21,39 +32,44 @@ pub(crate) struct Contest<'a> {
     pub(crate) rounds: u32,
     /// Processes whose work counts although they live on.
     pub(crate) servers: &'a [u32],
-    /// Removes what the turn before has left; its time does not count.
-    pub(crate) clear: &'a dyn Fn() -> Result<()>,
+    /// An empty directory at the start of each turn, and gone in the end.
+    pub(crate) directory: PathBuf,
+    /// Name of the output in it.
+    pub(crate) output: &'a str,
 }
 
 impl Contest<'_> {
-    /// Takes turns: ours, the peer's, ours, the peer's.
+    /// Takes turns: ours, the peer's, ours, the peer's. Each is told where its output goes.
     ///
     /// # Errors
     /// The first failure of either side.
     pub(crate) fn run(
         &self,
-        ours: impl Fn() -> Result<()>,
-        peer: impl Fn() -> Result<()>,
+        ours: impl Fn(&Path) -> Result<()>,
+        peer: impl Fn(&Path) -> Result<()>,
     ) -> Result<Vec<Round>> {
         let mut rounds = Vec::new();
         for number in 1..=self.rounds {
             let ours = self.turn(&ours)?;
             let peer = self.turn(&peer)?;
-            println!(
-                "   {number}: ours {:.2} s (CPU {:.2} s), peer {:.2} s (CPU {:.2} s)",
-                ours.wall, ours.cpu, peer.wall, peer.cpu
-            );
+            println!("   {number}: ours {}, peer {}", ours.usage, peer.usage);
             rounds.push(Round { ours, peer });
         }
-        (self.clear)()?;
+        remove(&self.directory)?;
         Ok(rounds)
     }
 
-    fn turn(&self, side: &dyn Fn() -> Result<()>) -> Result<Usage> {
-        (self.clear)()?;
+    fn turn(&self, side: &dyn Fn(&Path) -> Result<()>) -> Result<Turn> {
+        remove(&self.directory)?;
+        fs::create_dir(&self.directory)
+            .with_context(|| format!("create {}", self.directory.display()))?;
         // What earlier turns have left in the page cache is not written at this one's cost.
         rustix::fs::sync();
-        Usage::of(self.servers, side)
+        let output = self.directory.join(self.output);
+        let usage = Usage::of(self.servers, || side(&output))?;
+        let is_file = |found: &fs::Metadata| found.is_file();
+        let output_bytes = fs::metadata(&output).ok().filter(is_file).map(|found| found.len());
+        Ok(Turn { usage, output_bytes })
     }
 }
 

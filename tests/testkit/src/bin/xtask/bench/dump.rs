@@ -1,7 +1,7 @@
 //! A logical dump of a running server into `.sql.gz`.
 use super::contest::{Contest, chain};
 use super::figure::{Bound, Figure};
-use super::setting::{Setting, remove};
+use super::setting::Setting;
 use anyhow::Result;
 use dbbackup_testkit::{ADMIN_PASSWORD, MeasuredData, Server, ServerOptions};
 use std::path::Path;
@@ -13,37 +13,34 @@ pub(crate) fn measure(setting: &Setting) -> Result<Vec<Figure>> {
 
 fn measure_on(setting: &Setting, data: &MeasuredData) -> Result<Figure> {
     let mut server = data.start(options())?;
-    let ours = setting.path("ours.sql.gz");
-    let theirs = setting.path("peer.sql.gz");
-    let clear = || {
-        remove(&ours)?;
-        remove(&setting.path("ours.sql.gz.manifest.json"))?;
-        remove(&theirs)
-    };
-    let contest = Contest { rounds: setting.rounds, servers: &[], clear: &clear };
+    let directory = setting.path("turn");
+    let contest =
+        Contest { rounds: setting.rounds, servers: &[], directory, output: "dump.sql.gz" };
     let begun = Figure::begin("sql.gz: dump", data.set().name())?;
     let rounds = contest.run(
-        || chain(vec![dump_command(setting, &server, &ours)], None),
-        || {
-            let mut mysqldump = Command::new(server.tree().program("mysqldump"));
-            mysqldump.env("MYSQL_PWD", ADMIN_PASSWORD).arg("--no-defaults");
-            mysqldump.args(server.connection_args());
-            mysqldump.args(["--single-transaction", "--routines", "--events", "--databases"]);
-            mysqldump.arg(data.schema());
-            chain(vec![mysqldump, setting.peer("gzip")], Some(&theirs))
-        },
+        |output| chain(vec![backup(setting, &server, "mysqldump", output)], None),
+        |output| chain(vec![mysqldump(&server, data.schema()), setting.peer("gzip")], Some(output)),
     )?;
     server.stop()?;
     begun.ratio("mysqldump | gzip", Bound::AtMost(0.3), rounds)
 }
 
-/// Options of a server that is dumped.
+/// Options of a server that is backed up.
 pub(crate) fn options() -> ServerOptions {
     ServerOptions::default().arg("--innodb-buffer-pool-size=256M")
 }
 
-/// Our dump of everything that the server holds.
-pub(crate) fn dump_command(setting: &Setting, server: &Server, output: &Path) -> Command {
-    let words = ["physical-backup", "--engine", "mysqldump", "--output"];
+/// Our backup of everything that the server holds.
+pub(crate) fn backup(setting: &Setting, server: &Server, engine: &str, output: &Path) -> Command {
+    let words = ["physical-backup", "--engine", engine, "--output"];
     setting.rig.dbbackup_on(server, words).arg(output).to_command()
+}
+
+/// The stock client's dump of a schema.
+pub(crate) fn mysqldump(server: &Server, schema: &str) -> Command {
+    let mut mysqldump = Command::new(server.tree().program("mysqldump"));
+    mysqldump.env("MYSQL_PWD", ADMIN_PASSWORD).arg("--no-defaults");
+    mysqldump.args(server.connection_args());
+    mysqldump.args(["--single-transaction", "--routines", "--events", "--databases", schema]);
+    mysqldump
 }

@@ -1,7 +1,7 @@
 //! Figures with their bounds, as a table and as JSON.
-use super::contest::Round;
+use super::contest::{Round, Turn};
 use super::usage::load_average;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::thread::available_parallelism;
@@ -85,15 +85,35 @@ impl Figure {
 }
 
 impl Begun {
+    /// Another figure of the same measurement.
+    pub(crate) fn another(&self, name: impl Into<String>) -> Begun {
+        Begun { name: name.into(), data: self.data.clone(), load: self.load }
+    }
+
     /// Ends with ratios to a peer.
     ///
     /// # Errors
     /// `/proc` is not readable.
     pub(crate) fn ratio(self, peer: &str, bound: Bound, rounds: Vec<Round>) -> Result<Figure> {
         let ratios = |part: fn(&Round) -> f64| Spread::of(rounds.iter().map(part));
-        let wall = ratios(|round| round.ours.wall / round.peer.wall);
-        let cpu = ratios(|round| round.ours.cpu / round.peer.cpu);
+        let wall = ratios(|round| round.ours.usage.wall / round.peer.usage.wall);
+        let cpu = ratios(|round| round.ours.usage.cpu / round.peer.usage.cpu);
         self.end(peer, bound, Measured::Ratio { wall, cpu, rounds })
+    }
+
+    /// Ends with the size of our output as a ratio of the peer's.
+    ///
+    /// # Errors
+    /// A side made no file.
+    pub(crate) fn size(self, peer: &str, bound: Bound, rounds: &[Round]) -> Result<Figure> {
+        #[allow(clippy::cast_precision_loss, reason = "sizes that a double counts exactly")]
+        let bytes = |turn: &Turn| turn.output_bytes.map(|bytes| bytes as f64);
+        let ratio = |round: &Round| {
+            let (ours, peer) = bytes(&round.ours).zip(bytes(&round.peer)).context("no output")?;
+            Ok(ours / peer)
+        };
+        let ratios = rounds.iter().map(ratio).collect::<Result<_>>()?;
+        self.value(peer, bound, "of it", ratios)
     }
 
     /// Ends with values by themselves.
@@ -134,7 +154,7 @@ impl Figure {
 
     fn cells(&self) -> [String; 8] {
         let spread = |spread: &Spread, unit: &str| {
-            let digits = if spread.median < 10.0 { 3 } else { 1 };
+            let digits = if spread.median.abs() < 10.0 { 3 } else { 1 };
             let Spread { median, least, most } = spread;
             format!("{median:.digits$} ({least:.digits$}-{most:.digits$}){unit}")
         };

@@ -37,8 +37,10 @@ fn rig_with_plugins(setting: &Setting) -> Result<Rig> {
     }
     let listed = rig.dbbackup(["engine", "list", "--json"]).run()?;
     let document = listed.expect_success()?.json()?;
-    let plugins = document["plugins"].as_array().context("engine list names no plugins")?;
-    let usable = plugins.iter().filter(|plugin| plugin["usable"] == true).count();
+    let plugins = document.get("plugins").and_then(|plugins| plugins.as_array());
+    let plugins = plugins.context("engine list names no plugins")?;
+    let is_usable = |plugin: &&serde_json::Value| plugin.get("usable") == Some(&true.into());
+    let usable = plugins.iter().filter(is_usable).count();
     ensure!(usable >= PLUGINS, "{usable} usable plugins instead of {PLUGINS}: {document}");
     Ok(rig)
 }

@@ -1,5 +1,5 @@
 //! The most memory that a dump takes, of all its processes together, whatever the size of the data.
-use super::dump::{dump_command, options};
+use super::dump::{backup, options};
 use super::figure::{Bound, Figure};
 use super::setting::{Setting, remove};
 use anyhow::{Context, Result, ensure};
@@ -19,9 +19,8 @@ const GROWN_TABLES: u32 = 16;
 
 pub(crate) fn measure(setting: &Setting) -> Result<Vec<Figure>> {
     let data = setting.data(DataSet::Sysbench)?;
-    let mut figures = Vec::new();
     let mut server = data.start(options())?;
-    figures.push(peak(setting, &server, setting.scale)?);
+    let small = peak(setting, &server, "mysqldump", "dump.sql.gz", setting.scale)?;
     server.stop()?;
 
     let scratch = Scratch::new()?;
@@ -29,8 +28,8 @@ pub(crate) fn measure(setting: &Setting) -> Result<Vec<Figure>> {
     data.copy_to(&datadir)?;
     let server = Server::start_on(Flavor::Mysql97, &datadir, options().without_binlog())?;
     grow(&server, data.schema())?;
-    figures.push(peak(setting, &server, setting.scale * f64::from(GROWN_TABLES / TABLES))?);
-    Ok(figures)
+    let scale = setting.scale * f64::from(GROWN_TABLES / TABLES);
+    Ok(vec![small, peak(setting, &server, "mysqldump", "dump.sql.gz", scale)?])
 }
 
 /// Copies each table three times.
@@ -46,12 +45,21 @@ fn grow(server: &Server, schema: &str) -> Result<()> {
     Ok(())
 }
 
-fn peak(setting: &Setting, server: &Server, scale: f64) -> Result<Figure> {
-    let begun = Figure::begin("sql.gz: memory of a dump", format!("sysbench x {scale}"))?;
-    let output = setting.path("memory.sql.gz");
-    let bytes = watched(dump_command(setting, server, &output))?;
+/// The most memory of one backup of a server with sysbench tables.
+pub(crate) fn peak(
+    setting: &Setting,
+    server: &Server,
+    engine: &str,
+    output: &str,
+    scale: f64,
+) -> Result<Figure> {
+    let begun = Figure::begin(format!("{output}: memory"), format!("sysbench x {scale}"))?;
+    let output = setting.path(output);
+    let bytes = watched(backup(setting, server, engine, &output))?;
     remove(&output)?;
-    remove(&setting.path("memory.sql.gz.manifest.json"))?;
+    let mut manifest = output.into_os_string();
+    manifest.push(".manifest.json");
+    remove(manifest.as_ref())?;
     #[allow(clippy::cast_precision_loss, reason = "sizes that a double counts exactly")]
     let megabytes = bytes as f64 / 1e6;
     begun.value("", Bound::Below(BOUND_MB), "MB", vec![megabytes])
@@ -69,8 +77,8 @@ fn watched(mut command: Command) -> Result<u64> {
         }
         pause(INTERVAL);
     };
-    ensure!(status.success(), "the dump ended with {status}");
-    ensure!(peaks.len() > 1, "the dump had no worker");
+    ensure!(status.success(), "the backup ended with {status}");
+    ensure!(peaks.len() > 1, "the backup had no worker");
     Ok(peaks.values().sum())
 }
 

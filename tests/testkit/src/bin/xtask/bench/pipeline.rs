@@ -2,9 +2,9 @@
 //! hashed, and back out of it.
 use super::contest::{Contest, chain};
 use super::figure::{Bound, Figure};
-use super::setting::{Setting, remove, size_bytes};
+use super::setting::{Setting, remove};
 use anyhow::{Context, Result};
-use dbbackup_testkit::{DataSet, release_examples};
+use dbbackup_testkit::DataSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,12 +39,10 @@ const ZSTD: Format = Format {
 };
 
 pub(crate) fn measure(setting: &Setting) -> Result<Vec<Figure>> {
-    let built = release_examples(&["pipeline_bench"])?;
-    let program = built.first().context("no program for the pipeline alone")?;
     let mut figures = Vec::new();
     for set in setting.sets.iter().copied() {
         let data = setting.data(set)?;
-        let bench = Bench { setting, program, set, tables: data.tables_dir() };
+        let bench = Bench { setting, set, tables: data.tables_dir() };
         figures.extend(bench.pack(&GZIP)?);
         figures.extend(bench.pack(&ZSTD)?);
         figures.push(bench.unpack()?);
@@ -54,76 +52,74 @@ pub(crate) fn measure(setting: &Setting) -> Result<Vec<Figure>> {
 
 struct Bench<'a> {
     setting: &'a Setting,
-    program: &'a Path,
     set: DataSet,
     tables: PathBuf,
 }
 
 impl Bench<'_> {
     /// Time and size of packing.
-    fn pack(&self, format: &Format) -> Result<Vec<Figure>> {
-        let ours = self.setting.path(&format!("ours.{}", format.name));
-        let theirs = self.setting.path(&format!("peer.{}", format.name));
-        let clear = || remove(&ours);
-        let contest = Contest { rounds: self.setting.rounds, servers: &[], clear: &clear };
-        let size = Figure::begin(format!("{}: size", format.name), self.set.name())?;
+    fn pack(&self, format: &Format) -> Result<[Figure; 2]> {
+        let output = format!("packed.{}", format.name);
         let time = Figure::begin(format!("{}: pack", format.name), self.set.name())?;
-        let rounds = contest.run(
-            || self.pack_ours(&ours),
-            || {
-                let mut tar = self.setting.peer("tar");
-                tar.arg("-C").arg(&self.tables).args(["-cf", "-", "."]);
+        let size = time.another(format!("{}: size", format.name));
+        let rounds = self.contest(&output).run(
+            |output| chain(vec![pack(self.setting, &self.tables, output)], None),
+            |output| {
                 let mut words = format.peer.iter();
                 let mut packer = self.setting.peer(words.next().context("no peer")?);
                 packer.args(words);
-                chain(vec![tar, packer], Some(&theirs))
+                chain(vec![tar(self.setting, &self.tables), packer], Some(output))
             },
         )?;
-        let time = time.ratio(format.peer_name, (format.time)(self.set), rounds)?;
-        self.pack_ours(&ours)?;
-        let ratio = ratio(size_bytes(&ours)?, size_bytes(&theirs)?);
-        let size =
-            size.value(format.peer_name, Bound::AtMost(format.size), "of it", vec![ratio])?;
-        remove(&ours)?;
-        remove(&theirs)?;
-        Ok(vec![time, size])
-    }
-
-    fn pack_ours(&self, output: &Path) -> Result<()> {
-        let mut command = Command::new(self.program);
-        command.arg("pack").arg(&self.tables).arg(output);
-        chain(vec![command], None)
+        let size = size.size(format.peer_name, Bound::AtMost(format.size), &rounds)?;
+        Ok([time.ratio(format.peer_name, (format.time)(self.set), rounds)?, size])
     }
 
     /// Time of unpacking our own `.tar.gz`.
     fn unpack(&self) -> Result<Figure> {
         let archive = self.setting.path("ours.tar.gz");
-        let directory = self.setting.path("unpacked");
         remove(&archive)?;
-        self.pack_ours(&archive)?;
-        let clear = || remove(&directory);
-        let contest = Contest { rounds: self.setting.rounds, servers: &[], clear: &clear };
+        chain(vec![pack(self.setting, &self.tables, &archive)], None)?;
         let begun = Figure::begin("tar.gz: extract", self.set.name())?;
-        let rounds = contest.run(
-            || {
-                fs::create_dir(&directory)?;
-                let mut command = Command::new(self.program);
-                command.arg("unpack").arg(&archive).arg(&directory);
-                chain(vec![command], None)
+        let rounds = self.contest("unpacked").run(
+            |output| {
+                fs::create_dir(output)?;
+                chain(vec![unpack(self.setting, &archive, output)], None)
             },
-            || {
-                fs::create_dir(&directory)?;
+            |output| {
+                fs::create_dir(output)?;
                 let mut tar = self.setting.peer("tar");
-                tar.arg("-C").arg(&directory).arg("-xzf").arg(&archive);
+                tar.arg("-C").arg(output).arg("-xzf").arg(&archive);
                 chain(vec![tar], None)
             },
         )?;
         remove(&archive)?;
         begun.ratio("tar xzf", Bound::AtMost(0.6), rounds)
     }
+
+    fn contest<'a>(&self, output: &'a str) -> Contest<'a> {
+        let directory = self.setting.path("turn");
+        Contest { rounds: self.setting.rounds, servers: &[], directory, output }
+    }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "sizes far below what a double counts exactly")]
-fn ratio(ours: u64, theirs: u64) -> f64 {
-    ours as f64 / theirs as f64
+/// The pipeline's own packing of the files in a directory.
+pub(crate) fn pack(setting: &Setting, files: &Path, output: &Path) -> Command {
+    let mut command = Command::new(setting.example("pipeline_bench"));
+    command.arg("pack").arg(files).arg(output);
+    command
+}
+
+/// The pipeline's own extraction into a directory.
+pub(crate) fn unpack(setting: &Setting, archive: &Path, directory: &Path) -> Command {
+    let mut command = Command::new(setting.example("pipeline_bench"));
+    command.arg("unpack").arg(archive).arg(directory);
+    command
+}
+
+/// Everything in a directory, as an archive on stdout.
+pub(crate) fn tar(setting: &Setting, directory: &Path) -> Command {
+    let mut tar = setting.peer("tar");
+    tar.arg("-C").arg(directory).args(["-cf", "-", "."]);
+    tar
 }

@@ -1,6 +1,7 @@
 //! What all measurements share: the product, the peers, the data, and a place to write to.
 use anyhow::{Context, Result};
-use dbbackup_testkit::{DataSet, Flavor, MeasuredData, Peers, Product, Rig, env};
+use dbbackup_testkit::{DataSet, Flavor, MeasuredData, Peers, Product, Rig, env, release_examples};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +19,11 @@ pub(crate) struct Setting {
     /// The product, installed.
     pub(crate) rig: Rig,
     peers: Peers,
+    examples: BTreeMap<&'static str, PathBuf>,
 }
+
+/// Programs and plugins of the workspace that only measure.
+const EXAMPLES: [&str; 3] = ["pipeline_bench", "abi_bench", "flood"];
 
 impl Setting {
     /// Builds and fetches; data sets are made when a figure asks for them.
@@ -28,10 +33,12 @@ impl Setting {
     pub(crate) fn prepare(rounds: u32, scale: f64, sets: Vec<DataSet>) -> Result<Self> {
         println!("== release build");
         let product = Product::release()?;
+        let built = release_examples(&EXAMPLES)?;
+        let examples = EXAMPLES.into_iter().zip(built).collect();
         println!("== peers");
         let peers = Peers::fetch()?;
         let rig = Rig::of(&product)?;
-        Ok(Self { rounds, scale, sets, product, rig, peers })
+        Ok(Self { rounds, scale, sets, product, rig, peers, examples })
     }
 
     /// A data set of MySQL at the scale of this run; nobody else uses it meanwhile.
@@ -39,8 +46,7 @@ impl Setting {
     /// # Errors
     /// It cannot be made.
     pub(crate) fn data(&self, set: DataSet) -> Result<MeasuredData> {
-        println!("   data: {} at scale {}", set.name(), self.scale);
-        MeasuredData::prepare(set, Flavor::Mysql97, self.scale)
+        data(set, self.scale)
     }
 
     /// A stock tool, which finds the others on its `PATH`.
@@ -53,10 +59,35 @@ impl Setting {
         command
     }
 
+    /// A program or plugin of the workspace that only measures.
+    pub(crate) fn example(&self, name: &str) -> PathBuf {
+        self.examples.get(name).cloned().unwrap_or_else(|| name.into())
+    }
+
+    /// Whether the product has an engine's plugin.
+    pub(crate) fn has_engine(&self, engine: &str) -> bool {
+        let file = format!("libdbbackup_{}.so", engine.replace('-', "_"));
+        self.product.plugins.iter().any(|plugin| plugin.ends_with(&file))
+    }
+
     /// A path for output, removed with the setting.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.rig.path(name)
     }
+}
+
+/// Fetches the peers and makes data sets.
+///
+/// # Errors
+/// The network or the disk says no.
+pub(crate) fn prepare_data(sets: &[DataSet], scale: f64) -> Result<()> {
+    Peers::fetch()?;
+    sets.iter().try_for_each(|set| data(*set, scale).map(drop))
+}
+
+fn data(set: DataSet, scale: f64) -> Result<MeasuredData> {
+    println!("   data: {} at scale {scale}", set.name());
+    MeasuredData::prepare(set, Flavor::Mysql97, scale)
 }
 
 /// Removes a file or a directory with all that is in it, or nothing.
@@ -71,13 +102,4 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
         Err(error) => Err(error),
     };
     removed.with_context(|| format!("remove {}", path.display()))
-}
-
-/// The size of a file.
-///
-/// # Errors
-/// It is not there.
-pub(crate) fn size_bytes(path: &Path) -> Result<u64> {
-    let found = fs::metadata(path).with_context(|| format!("look at {}", path.display()))?;
-    Ok(found.len())
 }

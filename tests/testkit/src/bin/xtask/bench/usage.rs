@@ -2,6 +2,7 @@
 use anyhow::{Context, Result};
 use rustix::param::clock_ticks_per_second;
 use serde::Serialize;
+use std::fmt;
 use std::fs;
 use std::time::Instant;
 
@@ -30,6 +31,12 @@ impl Usage {
         run()?;
         let wall = started.elapsed().as_secs_f64();
         Ok(Self { wall, cpu: cpu_seconds(servers)? - before })
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2} s (CPU {:.2} s)", self.wall, self.cpu)
     }
 }
 
