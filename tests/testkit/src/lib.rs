@@ -35,7 +35,7 @@ pub use disk::SmallDisk;
 pub use fetch::{Flavor, Peers, ServerTree};
 pub use load::{DdlLoad, LoadReport, WriteLoad};
 pub use mysql_async;
-pub use product::{Product, build_examples, release_examples, workspace_root};
+pub use product::{Product, build_examples, workspace_root};
 pub use proxy::{Direction, Ending, FaultProxy};
 pub use random::Random;
 pub use rig::{Invocation, Outcome, Rig, Running, children_of};

@@ -3,7 +3,7 @@ use super::figure::{Bound, Figure};
 use super::setting::Setting;
 use super::usage::Usage;
 use anyhow::{Context, Result, ensure};
-use dbbackup_testkit::{Rig, release_examples};
+use dbbackup_testkit::Rig;
 use std::process::Stdio;
 
 const PLUGINS: usize = 7;
@@ -32,12 +32,12 @@ fn rig_with_plugins(setting: &Setting) -> Result<Rig> {
     let rig = Rig::of(&setting.product)?;
     let missing = PLUGINS.saturating_sub(setting.product.plugins.len()).min(FILLERS.len());
     let fillers = FILLERS.get(..missing).unwrap_or_default();
-    for filler in release_examples(fillers)? {
-        rig.add_plugin(&filler)?;
+    for filler in fillers {
+        rig.add_plugin(&setting.example(filler))?;
     }
     let listed = rig.dbbackup(["engine", "list", "--json"]).run()?;
     let document = listed.expect_success()?.json()?;
-    let plugins = document.get("plugins").and_then(|plugins| plugins.as_array());
+    let plugins = document.pointer("/data/plugins").and_then(|plugins| plugins.as_array());
     let plugins = plugins.context("engine list names no plugins")?;
     let is_usable = |plugin: &&serde_json::Value| plugin.get("usable") == Some(&true.into());
     let usable = plugins.iter().filter(is_usable).count();

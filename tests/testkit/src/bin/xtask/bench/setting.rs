@@ -1,6 +1,6 @@
 //! What all measurements share: the product, the peers, the data, and a place to write to.
 use anyhow::{Context, Result};
-use dbbackup_testkit::{DataSet, Flavor, MeasuredData, Peers, Product, Rig, env, release_examples};
+use dbbackup_testkit::{DataSet, Flavor, MeasuredData, Peers, Product, Rig, env};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,17 @@ pub(crate) struct Setting {
 }
 
 /// Programs and plugins of the workspace that only measure.
-const EXAMPLES: [&str; 3] = ["pipeline_bench", "abi_bench", "flood"];
+const EXAMPLES: [&str; 9] = [
+    "pipeline_bench",
+    "abi_bench",
+    "flood",
+    "well",
+    "well_two",
+    "misdeeds",
+    "constructor_aborts",
+    "constructor_panics",
+    "init_fails",
+];
 
 impl Setting {
     /// Builds and fetches; data sets are made when a figure asks for them.
@@ -32,8 +42,7 @@ impl Setting {
     /// The build fails, or the peers cannot be fetched.
     pub(crate) fn prepare(rounds: u32, scale: f64, sets: Vec<DataSet>) -> Result<Self> {
         println!("== release build");
-        let product = Product::release()?;
-        let built = release_examples(&EXAMPLES)?;
+        let (product, built) = Product::release_with_examples(&EXAMPLES)?;
         let examples = EXAMPLES.into_iter().zip(built).collect();
         println!("== peers");
         let peers = Peers::fetch()?;
