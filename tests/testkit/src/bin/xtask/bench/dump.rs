@@ -4,6 +4,7 @@ use super::figure::{Bound, Figure};
 use super::setting::Setting;
 use anyhow::Result;
 use dbbackup_testkit::{ADMIN_PASSWORD, MeasuredData, Server, ServerOptions};
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
@@ -32,8 +33,9 @@ pub(crate) fn options() -> ServerOptions {
 
 /// Our backup of everything that the server holds.
 pub(crate) fn backup(setting: &Setting, server: &Server, engine: &str, output: &Path) -> Command {
-    let words = ["physical-backup", "--engine", engine, "--output"];
-    setting.rig.dbbackup_on(server, words).arg(output).to_command()
+    let words = ["physical-backup", "--engine", engine, "--output"].map(OsString::from);
+    let words = words.into_iter().chain([output.as_os_str().to_owned()]);
+    setting.rig.dbbackup_on(server, words).to_command()
 }
 
 /// The stock client's dump of a schema.
@@ -41,6 +43,7 @@ pub(crate) fn mysqldump(server: &Server, schema: &str) -> Command {
     let mut mysqldump = Command::new(server.tree().program("mysqldump"));
     mysqldump.env("MYSQL_PWD", ADMIN_PASSWORD).arg("--no-defaults");
     mysqldump.args(server.connection_args());
-    mysqldump.args(["--single-transaction", "--routines", "--events", "--databases", schema]);
+    mysqldump.args(["--set-gtid-purged=OFF", "--single-transaction", "--routines", "--events"]);
+    mysqldump.args(["--databases", schema]);
     mysqldump
 }
