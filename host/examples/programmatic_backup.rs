@@ -81,6 +81,7 @@ fn back_up(
         environment,
         lock_budget: LockBudgetDocument { wait_ms: 5_000, hold_ms: 1_000 },
         accept_degraded: Vec::new(),
+        max_replica_lag_ms: Some(60_000),
         secrets,
         output: OutputLocation::from(std::ffi::OsStr::new(output)),
         manifest_file: None,

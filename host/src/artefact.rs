@@ -25,7 +25,7 @@ use std::{
 mod directory;
 mod streams;
 
-pub(crate) use directory::{DirectoryMembers, path_below};
+pub(crate) use directory::DirectoryMembers;
 use streams::Source;
 pub(crate) use streams::{EntryReader, StreamEntry};
 

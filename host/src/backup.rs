@@ -7,6 +7,7 @@ use crate::{
     manifest::{self, Written},
     pipeline::{Compression, Encoding, EncodingError},
     plugin::{EngineRef, PluginError},
+    replica_statement,
     supervisor::{
         ArtefactStream, CancelFlag, Observer, RunEvent, Runtime, Secrets, SupervisorError,
         host_record::HostRecord,
@@ -52,6 +53,8 @@ pub struct BackupJob {
     pub lock_budget: LockBudgetDocument,
     /// Weaker promises that the operator accepts by name.
     pub accept_degraded: Vec<String>,
+    /// On a replica, how far its applier may be behind, milliseconds; any distance if not given.
+    pub max_replica_lag_ms: Option<u64>,
     /// What the engine may ask for by name.
     pub secrets: Secrets,
     /// Where the artefact goes.
@@ -264,7 +267,7 @@ fn source_record(environment: &Environment, connection: &ConnectionDocument) -> 
         hostname: server.map(|server| server.hostname.clone()).unwrap_or_default(),
         address,
         platform: server.map(|server| server.platform.clone()).unwrap_or_default(),
-        facts: serde_json::Map::new(),
+        facts: server.map(replica_statement::facts_of).unwrap_or_default(),
     }
 }
 
@@ -320,6 +323,7 @@ impl Run<'_> {
                 environment: job.environment.clone(),
                 lock_budget: job.lock_budget,
                 accept_degraded: job.accept_degraded.clone(),
+                max_replica_lag_ms: job.max_replica_lag_ms,
                 extra: serde_json::Map::new(),
             },
             output: worker_output,

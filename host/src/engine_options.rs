@@ -21,8 +21,27 @@ pub struct EngineOptions {
 
 impl EngineOptions {
     /// Those of the configuration alone.
+    ///
+    /// The handbook's keys of `backup.snapshot` are options of its engines; one that is given as
+    /// `engines.<id>.<option>` too is taken from there.
     pub fn of_config(config: &Config) -> Self {
-        Self { by_engine: config.engines.clone(), ..Self::default() }
+        let mut by_engine = config.engines.clone();
+        let snapshot = &config.backup.snapshot;
+        let text = |value: &Option<String>| value.clone().map(Value::from);
+        let subvolume = snapshot.btrfs_subvolume.as_ref().map(|path| path.display().to_string());
+        let keys = [
+            ("btrfs-snapshot", "subvolume", text(&subvolume)),
+            ("lvm-snapshot", "volume_group", text(&snapshot.lvm_volume_group)),
+            ("lvm-snapshot", "snapshot_bytes", snapshot.lvm_snapshot_bytes.map(Value::from)),
+            ("zfs-snapshot", "dataset", text(&snapshot.zfs_dataset)),
+        ];
+        for (engine, option, value) in keys {
+            if let Some(value) = value {
+                let options = by_engine.entry(engine.to_owned()).or_default();
+                options.entry(option).or_insert(value);
+            }
+        }
+        Self { by_engine, ..Self::default() }
     }
 
     /// The options of one engine, checked against its schema.

@@ -7,6 +7,7 @@
 //! | `DBBACKUP_STATE_DIR` | journal, run locks, `plugins.lock` of the user |
 //! | `DBBACKUP_LOG` | log filter such as `debug` or `dbbackup=debug,warn`, where no flag is given |
 //! | `MYSQL_PWD` | password of the account |
+//! | `DBBACKUP_CLONE_DONOR_PASSWORD` | password of the account on the donor of a clone |
 //! | `MYSQL_HOST`, `MYSQL_TCP_PORT`, `MYSQL_UNIX_PORT` | server address, as the stock client reads them |
 //! | `MYSQL_GROUP_SUFFIX` | as `--defaults-group-suffix` |
 //! | `HOME`, `USER`, `LOGNAME`, `PATH`, `TMPDIR` | as everywhere |
@@ -69,6 +70,13 @@ pub fn log_filter() -> Option<String> {
 pub fn password() -> Option<Zeroizing<Vec<u8>>> {
     use std::os::unix::ffi::OsStringExt;
     std::env::var_os(PASSWORD).map(|value| Zeroizing::new(value.into_vec()))
+}
+
+/// `$DBBACKUP_CLONE_DONOR_PASSWORD`.
+pub fn clone_donor_password() -> Option<Zeroizing<Vec<u8>>> {
+    use std::os::unix::ffi::OsStringExt;
+    let value = std::env::var_os("DBBACKUP_CLONE_DONOR_PASSWORD");
+    value.map(|value| Zeroizing::new(value.into_vec()))
 }
 
 /// `$MYSQL_HOST`.

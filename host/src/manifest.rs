@@ -94,7 +94,7 @@ pub(crate) fn assemble(draft: ManifestDraft, written: Written, ended: Timestamp)
     }
     let mut source = draft.source;
     source.facts.extend(summary.source);
-    let roots = used_roots(draft.roots, &files);
+    let roots = used_roots(roots_of(draft.roots, &summary.roots), &files);
     Manifest {
         schema: Manifest::SCHEMA.to_owned(),
         id: draft.id,
@@ -124,6 +124,14 @@ pub(crate) fn assemble(draft: ManifestDraft, written: Written, ended: Timestamp)
         pages,
         extra: summary.extra,
     }
+}
+
+/// The roots that the engine names; those of the environment where it names none.
+pub(crate) fn roots_of(
+    environment: BTreeMap<String, String>,
+    engine: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    if engine.is_empty() { environment } else { engine.clone() }
 }
 
 /// Roots that some member lies below: a dump holds no data directory, whatever the server has.

@@ -21,19 +21,26 @@ use dbbackup_plugin_api::{
     document::{
         connection::ConnectionDocument,
         entry::EntryKind,
-        manifest::{FileRecord, Manifest},
-        restore::{Mapping, RestorePlan, RestoreRequest, RestoreSummary},
+        manifest::{FileRecord, Manifest, PagesRecord},
+        restore::{Mapping, RestorePlan, RestoreRequest, RestoreSummary, TargetServer},
     },
     role::RESTORE_ROLE,
 };
 use jiff::Timestamp;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 mod directory;
 mod error;
 mod extract;
 mod forced;
+mod layout;
+mod links;
+mod pages;
 mod select;
+mod trees;
 
 pub use error::RestoreError;
 
@@ -48,8 +55,12 @@ pub struct RestoreJob {
     pub destination: RestoreDestination,
     /// Patterns of what is wanted (`shop/*`); empty for everything.
     pub only: Vec<String>,
-    /// Schemas that get another name.
+    /// Schemas that get another name; for a directory, roots outside the data directory that get
+    /// a place.
     pub map: Vec<Mapping>,
+    /// The server that is to run on the directory, if it is known: the engine refuses what would
+    /// not start.
+    pub server: Option<TargetServer>,
     /// Existing content may make way, and an artefact without a good manifest is taken.
     pub force: bool,
     /// Say what would be done, and do nothing.
@@ -82,6 +93,12 @@ pub struct RestoreOutcome {
     pub plan: Option<RestorePlan>,
     /// What the engine did.
     pub summary: Option<RestoreSummary>,
+    /// Sums of the page check, where files are good only after the engine's work.
+    pub pages: PagesRecord,
+    /// The directory that a server is to be started on, if the backup holds one.
+    pub data_directory: Option<PathBuf>,
+    /// Options that tell the server where files outside of its data directory are.
+    pub server_options: Vec<String>,
     /// Where the directory that had to make way is now.
     pub kept_aside: Option<PathBuf>,
     /// What the operator should know.
@@ -201,6 +218,8 @@ impl Restore<'_> {
             manifest: self.manifest.clone(),
             connection,
             directory: directory.map(Path::to_owned),
+            places: BTreeMap::new(),
+            server: self.job.server.clone(),
             only: self.job.only.clone(),
             map: self.job.map.clone(),
             force: self.job.force,

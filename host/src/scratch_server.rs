@@ -26,7 +26,7 @@ use std::{
 mod initialise;
 mod program;
 
-pub(crate) use program::ServerProgram;
+pub(crate) use program::{ServerProgram, target_server};
 
 /// Longest wait for a server to take connections, crash recovery included.
 const START_LIMIT: Duration = Duration::from_secs(600);

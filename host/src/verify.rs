@@ -24,6 +24,7 @@ use std::{
 };
 
 mod boot;
+mod first_boot;
 mod members;
 
 pub use boot::{BootError, BootReport};
@@ -163,9 +164,8 @@ impl Verification<'_> {
         let artefact = Identified::new(&job.artefact, &manifest.encoding, &job.identities)?;
         let check_pages = job.level >= VerifyLevel::Pages;
         let opened = artefact.members(manifest, &self.cancel.reader_flag());
-        let read = opened.and_then(|mut opened| {
-            members::check(&mut opened, manifest, check_pages, report, self.observer)
-        });
+        let read = opened
+            .and_then(|mut opened| members::check(&mut opened, check_pages, report, self.observer));
         match (read, self.cancel.cause()) {
             (Ok(()), _) => {}
             (Err(ArtefactError::Cancelled), Some(cause)) => {

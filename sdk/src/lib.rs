@@ -13,8 +13,11 @@ pub mod runtime;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod sink;
+#[cfg(feature = "server")]
+pub mod snapshot;
 pub mod stream;
 pub mod target;
+pub mod tool;
 #[cfg(feature = "server")]
 pub mod wire;
 
@@ -31,3 +34,4 @@ pub use tracing;
 pub use failure::{Classify, Failure, HostError};
 pub use host::{Host, JournalEntry, Unit};
 pub use sink::{EntryReader, EntryWriter, Sink};
+pub use tool::{Tool, ToolError};

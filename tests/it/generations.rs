@@ -3,7 +3,8 @@
 //! with the sdk and an engine built on it; 1.1 also with the host's own loader.
 //!
 //! No binary is kept in the repository. The copies live in the target directory and are rewritten
-//! only where they changed, so that a second run compiles nothing.
+//! only where they changed, so that a second run compiles nothing; dependencies are shared with
+//! the workspace.
 use anyhow::{Context, Result, ensure};
 use dbbackup_testkit::{env, workspace_root};
 use std::{
@@ -38,9 +39,11 @@ impl Generations {
         write_today(&sources, &root.join("today"))?;
         write_one_one(&sources, &root.join("one-one"))?;
         write_two_zero(&sources, &root.join("two-zero"))?;
-        let target = root.join("target");
-        build(&root.join("one-one"), &target)?;
-        build(&root.join("two-zero"), &target)?;
+        // The workspace's own target directory: with the same profiles and versions, nearly every
+        // dependency is built already.
+        let target = Path::new(std::env!("CARGO_TARGET_TMPDIR")).parent().context("no target")?;
+        build(&root.join("one-one"), target)?;
+        build(&root.join("two-zero"), target)?;
         let output = target.join("debug");
         let generations = Self {
             engine_one_one: output.join("libengine_one_one.so"),

@@ -10,9 +10,16 @@
     reason = "a test may panic and print"
 )]
 mod abi_gate;
+mod clone_faults;
+mod clone_hostile;
+mod clone_methods;
+mod clone_protocol;
+mod clone_round_trip;
+mod cloned;
 mod command_line;
 mod configuration;
 mod conformance;
+mod doctor;
 mod file_target;
 mod generations;
 mod interrupted_backup;
@@ -26,10 +33,15 @@ mod logical_round_trip;
 mod negotiation;
 mod page_check;
 mod plugin_files;
+mod replica;
 mod restore_safety;
 mod rogue_runs;
 mod select;
+mod selection;
 mod shop;
+mod snapshot_btrfs;
+mod snapshot_lvm;
+mod snapshot_zfs;
 mod tidy;
 mod undo_journal;
 mod vendor;

@@ -102,11 +102,13 @@ fn contract_and_sdk_can_be_packaged() -> Result<()> {
     Ok(())
 }
 
-/// True if an object with `"id": name` is anywhere in the document.
+/// True if an object with `"id": name` or `"engine": name` is anywhere in the document.
 fn names_engine(document: &Value, name: &str) -> bool {
     match document {
         Value::Object(fields) => {
-            fields.get("id").and_then(Value::as_str) == Some(name)
+            ["id", "engine"]
+                .iter()
+                .any(|key| fields.get(*key).and_then(Value::as_str) == Some(name))
                 || fields.values().any(|value| names_engine(value, name))
         }
         Value::Array(items) => items.iter().any(|item| names_engine(item, name)),

@@ -20,7 +20,7 @@ use std::{
 const COPY_BYTES: usize = 1 << 20;
 
 /// Where a member lies below a directory, if its name is a safe one.
-pub(crate) fn path_below(directory: &Path, member: &EntryPath) -> Option<PathBuf> {
+fn path_below(directory: &Path, member: &EntryPath) -> Option<PathBuf> {
     member.is_safe().then(|| directory.join(OsStr::from_bytes(member.as_bytes())))
 }
 

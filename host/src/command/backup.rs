@@ -1,4 +1,5 @@
 //! `dbbackup physical-backup`: facts, engine, run, committed backup.
+mod clone;
 mod job;
 mod output;
 mod report;
@@ -35,6 +36,10 @@ pub(crate) struct PhysicalBackupArgs {
     /// Engine, engine family, or `auto` [default: `backup.engine` of the configuration].
     #[arg(long, value_name = "NAME")]
     engine: Option<String>,
+    /// Member of the family `snapshot`, such as lvm, zfs or btrfs [default:
+    /// `backup.snapshot.backend` of the configuration].
+    #[arg(long, value_name = "NAME")]
+    snapshot_backend: Option<String>,
     /// Option of the engine, as `engine info` lists them; may be given several times.
     #[arg(long = "engine-option", value_name = "KEY=VALUE", value_parser = key_value)]
     engine_options: Vec<KeyValue>,
@@ -49,6 +54,8 @@ pub(crate) struct PhysicalBackupArgs {
     prefer_physical: bool,
     #[command(flatten)]
     connection: ConnectionArgs,
+    #[command(flatten)]
+    clone: clone::CloneArgs,
     #[command(flatten)]
     writing: WritingArgs,
     #[command(flatten)]
@@ -89,20 +96,27 @@ struct LimitArgs {
     /// Longest time that is waited for a server lock.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5s")]
     max_lock_wait: Duration,
+    /// On a replica, how far its applier may be behind its source.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s")]
+    max_replica_lag: Duration,
     /// Longest silence of an engine before it counts as hung.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10m")]
     stall_timeout: Duration,
     /// Longest time for everything.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
-    /// Weaker promises to accept, by name, separated by commas (such as non-transactional).
+    /// Weaker promises to accept, by name, separated by commas (such as non-transactional,
+    /// replica-stopped, replica-lag).
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     accept_degraded: Vec<String>,
 }
 
 /// Gathers, chooses, runs, reports.
 pub(super) fn run(args: &PhysicalBackupArgs, context: &Context) -> CommandResult {
+    let name = args.engine.as_ref().unwrap_or(&context.config.backup.engine);
+    let donor = args.clone.donor(name, context)?;
     let connection = context.connection(&args.connection)?;
+    let connection = args.clone.connection(connection, donor.as_ref());
     context.doing(format!("physical-backup of {}", connection.address()));
     let output = output::resolve(args, context, &connection)?;
     let deadline = Deadline::start(args.limits.timeout, &context.cancel)?;
@@ -115,12 +129,11 @@ pub(super) fn run(args: &PhysicalBackupArgs, context: &Context) -> CommandResult
         prefer_physical: args.prefer_physical,
         max_lock_ms: Some(job::milliseconds(args.limits.max_lock)),
         accept_degraded: args.limits.accept_degraded.clone(),
-        options: job::options(args, context)?,
-        ..selector_config(context)
+        options: job::options(args, context, donor.as_ref())?,
+        ..selector_config(context, args.snapshot_backend.as_ref())
     };
     let selector = Selector::new(&runtime, &progress, &context.cancel, config);
     let environment = selector.gather_info(&connection, &output.location.to_string())?;
-    let name = args.engine.as_ref().unwrap_or(&context.config.backup.engine);
     let choice = deadline.judge(selector.select(name, &connection, &environment))?;
 
     let engine = choice.engine.engine.id.clone();
@@ -132,7 +145,7 @@ pub(super) fn run(args: &PhysicalBackupArgs, context: &Context) -> CommandResult
     );
     let _inside = span.enter();
     tracing::info!("engine {engine}: {}", choice.reason);
-    let job = job::of(args, &connection, environment, output, choice)?;
+    let job = job::of(args, &connection, donor.as_ref(), environment, output, choice)?;
     let outcome = deadline.judge(backup::run(job, &runtime, &progress, &context.cancel))?;
     drop(progress);
     outcome

@@ -1,12 +1,15 @@
-//! `dbbackup info ARTEFACT`: the whole manifest of one backup.
+//! `dbbackup info ARTEFACT`: the whole manifest of one backup, or how to attach a replica made of it.
 use super::{Context, backup::coordinates};
 use crate::{
     artefact,
     config::units::format_size,
+    coordinates::KnownCoordinates,
     output::{CommandResult, Report},
+    replica_statement,
 };
 use clap::Args;
-use dbbackup_plugin_api::document::manifest::Manifest;
+use dbbackup_plugin_api::document::manifest::{Manifest, ReplicaSourceRecord};
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Show everything that is known about one backup.
@@ -14,13 +17,38 @@ use std::path::PathBuf;
 pub(crate) struct InfoArgs {
     /// The backup: a file or a directory.
     artefact: PathBuf,
+    /// Print the statements that attach a server restored from it as a replica of its source, and
+    /// of its source's sources if that was a replica. They run nowhere.
+    #[arg(long)]
+    replica_statement: bool,
 }
 
 /// The manifest, checked to belong to the artefact.
 pub(super) fn run(args: &InfoArgs, context: &Context) -> CommandResult {
     context.doing(format!("info of {}", args.artefact.display()));
     let manifest = artefact::open_manifest(&args.artefact)?;
-    Ok(Report::new(&manifest, describe(&manifest)))
+    let known = KnownCoordinates::read(&args.artefact, &manifest)?;
+    if args.replica_statement {
+        return replica_statements(manifest, known);
+    }
+    let mut text = describe(&manifest);
+    let mut data = serde_json::to_value(&manifest).unwrap_or_default();
+    if let (Some(known), Some(fields)) = (known, data.as_object_mut()) {
+        let exact = coordinates(&known.coordinates);
+        text.push_str(&format!("Exact coordinates: {exact}, told by the first boot\n"));
+        fields.insert("exact_coordinates".to_owned(), json!(known));
+    }
+    Ok(Report::new(&data, text))
+}
+
+/// The statements alone, from the exact coordinates where a first boot has told them.
+fn replica_statements(mut manifest: Manifest, known: Option<KnownCoordinates>) -> CommandResult {
+    if let Some(known) = known {
+        manifest.coordinates = known.coordinates;
+    }
+    let attachments = replica_statement::attachments(&manifest)?;
+    let script = replica_statement::script(&attachments);
+    Ok(Report::new(&json!({"id": manifest.id, "attachments": attachments}), script))
 }
 
 fn describe(manifest: &Manifest) -> String {
@@ -42,6 +70,7 @@ fn describe(manifest: &Manifest) -> String {
     line("Consistent at", manifest.times.consistent.clone().unwrap_or_default());
     line("Ended", manifest.times.ended.clone());
     line("Coordinates", coordinates(&manifest.coordinates));
+    manifest.replica_sources.iter().for_each(|source| line("Replica of", replica_of(source)));
     line(
         "Encoding",
         format!(
@@ -67,4 +96,15 @@ fn describe(manifest: &Manifest) -> String {
     }
     manifest.restore_needs.iter().for_each(|need| line("Restore needs", need.clone()));
     text
+}
+
+/// Source, channel and positions of a replica that was backed up.
+fn replica_of(source: &ReplicaSourceRecord) -> String {
+    let channel = match source.channel.as_str() {
+        "" => String::new(),
+        name => format!(", channel {name}"),
+    };
+    let binlog = source.binlog.as_ref().map(|at| format!(", at {at}")).unwrap_or_default();
+    let gtid = source.gtid.as_ref().map(|gtid| format!(", GTID {gtid}")).unwrap_or_default();
+    format!("{}{channel}{binlog}{gtid}", source.source)
 }

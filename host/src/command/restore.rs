@@ -9,6 +9,7 @@ use crate::{
     output::{CommandResult, Report},
     plugin::Registry,
     restore::{self, RestoreDestination, RestoreJob, RestoreOutcome},
+    scratch_server::target_server,
     supervisor::{Limits, Secrets},
 };
 use clap::Args;
@@ -33,9 +34,13 @@ pub(crate) struct RestoreArgs {
     /// Restore only what fits a pattern, such as shop/* or shop.orders; may be given several times.
     #[arg(long, value_name = "PATTERN")]
     only: Vec<String>,
-    /// Give a schema another name; may be given several times.
+    /// Into a server: give a schema another name. Into a directory: a root outside of the data
+    /// directory (external/1, or its path) goes to another directory. May be given several times.
     #[arg(long, value_name = "OLD=NEW", value_parser = key_value)]
     map: Vec<KeyValue>,
+    /// The server that is to run on the directory: what it could not start on is refused.
+    #[arg(long, value_name = "FILE", requires = "target_dir")]
+    mysqld: Option<PathBuf>,
     /// Say what would be done, and do nothing.
     #[arg(long)]
     dry_run: bool,
@@ -72,6 +77,7 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> CommandResult {
         destination,
         only: args.only.clone(),
         map: args.map.iter().cloned().map(|map| Mapping { old: map.key, new: map.value }).collect(),
+        server: args.mysqld.as_deref().map(target_server).transpose()?,
         force: args.force,
         dry_run: args.dry_run,
         options: options(args, context, &registry)?,
@@ -139,6 +145,9 @@ fn report(job: &RestoreJob, outcome: &RestoreOutcome) -> Report {
         "bytes": outcome.bytes,
         "plan": outcome.plan,
         "summary": outcome.summary,
+        "pages": outcome.pages,
+        "data_directory": outcome.data_directory.as_ref().map(|path| path.display().to_string()),
+        "server_options": outcome.server_options,
         "kept_aside": outcome.kept_aside.as_ref().map(|path| path.display().to_string()),
     });
     let verb = if job.dry_run { "Would restore" } else { "Restored" };
@@ -150,7 +159,8 @@ fn report(job: &RestoreJob, outcome: &RestoreOutcome) -> Report {
         let bytes = format_size(outcome.bytes);
         text.push_str(&format!("Files: {} ({bytes})\n", outcome.files));
     }
-    if let Some(summary) = &outcome.summary {
+    text.push_str(&for_the_server(outcome));
+    if let Some(summary) = outcome.summary.as_ref().filter(|summary| summary.statements > 0) {
         let bytes = format_size(summary.bytes);
         text.push_str(&format!("Statements: {} ({bytes})\n", summary.statements));
     }
@@ -161,4 +171,18 @@ fn report(job: &RestoreJob, outcome: &RestoreOutcome) -> Report {
         text.push_str(&format!("Kept aside: {}\n", aside.display()));
     }
     Report::new(&data, text)
+}
+
+/// What a server is started with, and how many pages were found good.
+fn for_the_server(outcome: &RestoreOutcome) -> String {
+    let mut text = String::new();
+    if outcome.pages.checked > 0 {
+        text.push_str(&format!("Pages: {} checked, all good\n", outcome.pages.checked));
+    }
+    if let Some(directory) = &outcome.data_directory {
+        text.push_str(&format!("Start a server with: --datadir={}", directory.display()));
+        outcome.server_options.iter().for_each(|option| text.push_str(&format!(" {option}")));
+        text.push('\n');
+    }
+    text
 }

@@ -65,6 +65,7 @@ pub(super) fn back_up(
         environment: order.environment.clone(),
         lock_budget: LockBudgetDocument { wait_ms: 2000, hold_ms: 1000 },
         accept_degraded: Vec::new(),
+        max_replica_lag_ms: None,
         extra: serde_json::Map::new(),
     };
     engine.backup(&request, archive.sink())
@@ -216,6 +217,8 @@ fn restore_request(order: &Order, engine: &LoadedEngine) -> RestoreRequest {
         manifest: manifest(engine),
         connection: Some(order.environment.connection.clone()),
         directory: None,
+        places: BTreeMap::new(),
+        server: None,
         only: Vec::new(),
         map: Vec::new(),
         force: false,

@@ -11,6 +11,7 @@ mod session;
 
 pub use error::{ServerError, ServerSaid};
 pub use password::PasswordSource;
+pub(crate) use password::from_file as password_from_file;
 pub use session::Session;
 
 use crate::{

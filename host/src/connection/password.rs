@@ -47,7 +47,11 @@ pub(super) fn resolve(
     }
 }
 
-fn from_file(file: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+/// The first line of a file.
+///
+/// # Errors
+/// [`ConfigError::Password`] if it cannot be read.
+pub(crate) fn from_file(file: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
     let read = File::open(file).and_then(first_line);
     read.map_err(|source| ConfigError::Password { from: file.display().to_string(), source })
 }

@@ -36,6 +36,19 @@ fn a_flag_overrides_the_file() {
 }
 
 #[test]
+fn the_keys_of_the_handbook_are_options_of_their_engines() {
+    let mut config = Config::default();
+    config.backup.snapshot.btrfs_subvolume = Some("/data/mysql".into());
+    config.backup.snapshot.zfs_dataset = Some("tank/mysql".to_owned());
+    let own = json!({"dataset": "tank/other"}).as_object().unwrap().clone();
+    config.engines.insert("zfs-snapshot".to_owned(), own);
+    let options = EngineOptions::of_config(&config).by_engine;
+    assert_eq!(Value::from(options["btrfs-snapshot"].clone()), json!({"subvolume": "/data/mysql"}));
+    assert_eq!(Value::from(options["zfs-snapshot"].clone()), json!({"dataset": "tank/other"}));
+    assert!(!options.contains_key("lvm-snapshot"));
+}
+
+#[test]
 fn mistakes_are_named() {
     let error = given(&[("level", "many")]).of(&engine()).unwrap_err().to_string();
     assert!(error.contains("level"), "{error}");

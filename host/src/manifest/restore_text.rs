@@ -1,8 +1,12 @@
 //! `RESTORE.txt`: how to get the content back, also without this program.
 use crate::supervisor::job::ManifestDraft;
+use dbbackup_plugin_api::document::manifest::FileRecord;
+
+/// An engine's own program that makes a data directory of the unpacked archive.
+const APPLIER: &[u8] = b".dbbackup/apply.py";
 
 /// The text for one backup.
-pub(crate) fn restore_text(draft: &ManifestDraft) -> String {
+pub(crate) fn restore_text(draft: &ManifestDraft, files: &[FileRecord]) -> String {
     let roots: String =
         draft.roots.iter().map(|(root, path)| format!("  {root}/ was {path}\n")).collect();
     let places = if roots.is_empty() { String::new() } else { format!("\nPlaces:\n{roots}") };
@@ -22,11 +26,11 @@ pub(crate) fn restore_text(draft: &ManifestDraft) -> String {
         version = draft.source.version,
         address = draft.source.address,
         engine = draft.engine.id,
-        without = without_dbbackup(draft),
+        without = without_dbbackup(draft, files),
     )
 }
 
-fn without_dbbackup(draft: &ManifestDraft) -> String {
+fn without_dbbackup(draft: &ManifestDraft, files: &[FileRecord]) -> String {
     let decrypt = match draft.encoding.encryption.as_str() {
         "none" => String::new(),
         _ => "  age --decrypt --identity KEYFILE ARTEFACT > archive        (first)\n".to_owned(),
@@ -39,5 +43,10 @@ fn without_dbbackup(draft: &ManifestDraft) -> String {
     };
     let streams =
         "  a stream lies in pieces: cat NAME.*.sql joins them, and the stock client takes SQL\n";
+    if files.iter().any(|file| file.path.as_bytes() == APPLIER) {
+        let apply =
+            "  python3 .dbbackup/apply.py . DIRECTORY      (makes a data directory of it)\n";
+        return format!("{decrypt}{unpack}{apply}");
+    }
     format!("{decrypt}{unpack}{streams}")
 }

@@ -106,6 +106,7 @@ pub(super) fn new_record(path: EntryPath, meta: &EntryMeta) -> FileRecord {
         gid: meta.gid,
         piece: None,
         seek: None,
+        page_check: meta.pages,
         pages: None,
     }
 }

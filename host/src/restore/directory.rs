@@ -1,103 +1,101 @@
 //! `--target-dir`: everything is brought together under a temporary name beside the directory, which
 //! gets its own name last.
 use super::{
-    Restore, RestoreOutcome,
-    error::RestoreError,
-    extract::{dress_like, extract},
-    is_content_file,
-    select::Selection,
+    Restore, RestoreOutcome, extract::extract, is_content_file, layout::Layout, links, pages,
+    select::Selection, trees::Trees,
 };
 use crate::{
     exit::Failure,
-    lock::RunLock,
     supervisor::{
         SupervisorError,
-        host_record::HostRecord,
         job::{Receipt, Task},
         journal::Journal,
-        message::RecordOwner,
     },
-    target::{
-        check_free_space,
-        durable::{self, Rename},
-        with_ending,
-    },
+    target::{check_free_space, durable},
 };
-use dbbackup_plugin_api::document::{entry::EntryKind, restore::RestoreSummary};
-use std::{
-    fs::{self, DirBuilder},
-    io,
-    os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
+use dbbackup_plugin_api::document::{
+    entry::{EntryKind, PageCheck},
+    manifest::FileRecord,
+    restore::{RestorePlan, RestoreSummary},
 };
+use std::path::Path;
 
-/// What is under the directory's name before the restore.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
-    Nothing,
-    Empty,
-    Content,
-}
+/// Where engines find what they keep for a restore; not part of the result.
+const WORKING_DIRECTORY: &str = ".dbbackup";
 
 impl Restore<'_> {
     /// Restores files, and what the engine makes of the streams, into a directory.
     pub(super) fn to_directory(&self, directory: &Path) -> Result<RestoreOutcome, Failure> {
-        if !self.job.map.is_empty() {
-            return Err(RestoreError::MapOfFiles.into());
-        }
         let selection = Selection::new(&self.job.only)?;
-        let directory = std::path::absolute(directory)
-            .map_err(|source| RestoreError::io("find", directory, source))?;
-        let directory = directory.components().as_path().to_owned();
-        let found = look_at(&directory)?;
-        if found == Found::Content && !self.job.force {
-            return Err(RestoreError::NotEmpty { path: directory }.into());
-        }
+        let trees = Trees::find(self.layout(directory)?, self.job.force)?;
         if self.job.dry_run {
-            return self.plan_directory(&directory, &selection);
+            return self.plan_directory(&trees, &selection);
         }
+        let plan = self.engine_plan(trees.layout())?;
         self.undo().abandoned()?;
-        let lock = RunLock::acquire(&directory)?;
-        check_free_space(&durable::parent_of(&directory), self.wanted_bytes(&selection))?;
+        let locks = trees.lock()?;
+        self.check_space(trees.layout(), &selection)?;
         let mut journal = Journal::create(&self.runtime.state, &self.run_id)?;
-        let restored = self.bring_together(&directory, found, &selection, &mut journal);
+        let restored = self.bring_together(&trees, &selection, &mut journal);
         self.undo().records(&mut journal);
         journal.close()?;
-        lock.release()?;
-        restored
+        locks.into_iter().try_for_each(crate::lock::RunLock::release)?;
+        let mut outcome = restored?;
+        outcome.warnings.splice(0..0, plan.into_iter().flat_map(|plan| plan.warnings));
+        Ok(outcome)
     }
 
-    /// Restores under a temporary name, then renames.
+    fn layout(&self, directory: &Path) -> Result<Layout, Failure> {
+        let absolute = std::path::absolute(directory)
+            .map_err(|source| super::RestoreError::io("find", directory, source))?;
+        Ok(Layout::new(absolute.components().as_path(), &self.manifest, &self.job.map)?)
+    }
+
+    /// What the engine says before anything is written; nothing for a backup of files alone.
+    fn engine_plan(&self, layout: &Layout) -> Result<Option<RestorePlan>, Failure> {
+        if !self.has_streams() && self.restoring_engine().is_none() {
+            return Ok(None);
+        }
+        let mut request = self.request(None, Some(&layout.directory()));
+        request.places = layout.places();
+        self.check(request, None).map(Some)
+    }
+
+    /// Restores under temporary names, then renames.
     fn bring_together(
         &self,
-        directory: &Path,
-        found: Found,
+        trees: &Trees,
         selection: &Selection,
         journal: &mut Journal,
     ) -> Result<RestoreOutcome, Failure> {
-        let temporary = with_ending(directory, &format!(".{}.partial", self.run_id));
-        let undo = HostRecord::RestoreDirectory { path: temporary.clone() };
-        let number = journal.record(RecordOwner::Host, undo.to_undo_record())?;
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&temporary)
-            .map_err(|source| RestoreError::io("create", &temporary, source))?;
+        let staged = trees.stage(&self.run_id, journal)?;
         self.step("extract the files");
         let mut members = self.artefact.members(&self.manifest, &self.pipeline_flag())?;
-        let extracted = extract(&mut members, &temporary, selection, self.observer)?;
-        let summary = self.finish_by_engine(&temporary, journal)?;
+        let extracted = extract(&mut members, &staged.layout, selection, self.observer)?;
+        links::relink(&self.manifest, &staged.layout, trees.layout())?;
+        let summary = self.finish_by_engine(&staged.layout, journal)?;
+        durable::remove_tree(&staged.layout.directory().join(WORKING_DIRECTORY))?;
+        let mut pages = Default::default();
+        if self.manifest.files.iter().any(|file| file.page_check == PageCheck::AfterApply) {
+            self.step("check every page");
+            pages = pages::check(&staged.layout, self.observer, self.cancel)?;
+        }
         if let Some(cause) = self.cancel.cause() {
             return Err(SupervisorError::Cancelled { cause }.into());
         }
-        let kept_aside = self.put_in_place(&temporary, directory, found)?;
-        journal.done(number)?;
-        let warnings = summary.iter().flat_map(|summary| summary.warnings.clone()).collect();
+        let kept_aside = trees.put_in_place(&staged, journal)?;
+        for (path, aside) in &kept_aside {
+            self.warn(format!("what was in {} is now {}", path.display(), aside.display()));
+        }
         Ok(RestoreOutcome {
             files: extracted.files,
             bytes: extracted.bytes,
+            warnings: summary.iter().flat_map(|summary| summary.warnings.clone()).collect(),
             summary,
-            kept_aside,
-            warnings,
+            pages,
+            kept_aside: kept_aside.into_iter().map(|(_, aside)| aside).next_back(),
+            data_directory: trees.layout().data_directory(),
+            server_options: trees.layout().options().to_vec(),
             ..RestoreOutcome::default()
         })
     }
@@ -106,14 +104,15 @@ impl Restore<'_> {
     /// needs no engine.
     fn finish_by_engine(
         &self,
-        temporary: &Path,
+        staged: &Layout,
         journal: &mut Journal,
     ) -> Result<Option<RestoreSummary>, Failure> {
-        let has_streams = self.manifest.files.iter().any(|file| file.kind == EntryKind::Stream);
+        let has_streams = self.has_streams();
         if !has_streams && self.restoring_engine().is_none() {
             return Ok(None);
         }
-        let request = self.request(None, Some(temporary));
+        let mut request = self.request(None, Some(&staged.directory()));
+        request.places = staged.places();
         let mut summary = RestoreSummary::default();
         if has_streams {
             self.step("restore the streams");
@@ -129,59 +128,43 @@ impl Restore<'_> {
         Ok(Some(summary))
     }
 
-    /// Gives the directory its name; what was there is kept aside.
-    fn put_in_place(
-        &self,
-        temporary: &Path,
-        directory: &Path,
-        found: Found,
-    ) -> Result<Option<PathBuf>, Failure> {
-        if found != Found::Nothing {
-            dress_like(temporary, directory)?;
-        }
-        match found {
-            Found::Nothing => durable::rename(temporary, directory, Rename::New)?,
-            Found::Empty => durable::rename(temporary, directory, Rename::Replace)?,
-            Found::Content => {
-                let aside = with_ending(directory, &format!(".before-{}", self.run_id));
-                durable::rename(temporary, directory, Rename::Exchange)?;
-                durable::rename(temporary, &aside, Rename::New)?;
-                self.warn(format!(
-                    "what was in {} is now {}",
-                    directory.display(),
-                    aside.display()
-                ));
-                return Ok(Some(aside));
-            }
-        }
-        Ok(None)
-    }
-
     /// What would be done.
     fn plan_directory(
         &self,
-        directory: &Path,
+        trees: &Trees,
         selection: &Selection,
     ) -> Result<RestoreOutcome, Failure> {
-        let wanted = self.manifest.files.iter().filter(|file| is_content_file(file));
-        let wanted: Vec<_> = wanted.filter(|file| selection.takes(&file.path)).collect();
-        let has_streams = self.manifest.files.iter().any(|file| file.kind == EntryKind::Stream);
-        let plan = match has_streams {
-            true => Some(self.check(self.request(None, Some(directory)), None)?),
-            false => None,
-        };
+        let layout = trees.layout();
+        let wanted: Vec<_> = self.wanted(selection).collect();
+        let plan = self.engine_plan(layout)?;
         Ok(RestoreOutcome {
             files: u64::try_from(wanted.len()).unwrap_or(u64::MAX),
             bytes: wanted.iter().map(|file| file.size_bytes).sum(),
             warnings: plan.iter().flat_map(|plan| plan.warnings.clone()).collect(),
             plan,
+            data_directory: layout.data_directory(),
+            server_options: layout.options().to_vec(),
             ..RestoreOutcome::default()
         })
     }
 
-    fn wanted_bytes(&self, selection: &Selection) -> u64 {
+    /// Refuses to start where the files cannot fit.
+    fn check_space(&self, layout: &Layout, selection: &Selection) -> Result<(), Failure> {
+        for (number, tree) in layout.trees().iter().enumerate() {
+            let files = self.wanted(selection).filter(|file| layout.tree_of(&file.path) == number);
+            let bytes = files.map(|file| file.size_bytes).sum();
+            check_free_space(&durable::parent_of(tree), bytes)?;
+        }
+        Ok(())
+    }
+
+    fn wanted<'s>(&'s self, selection: &'s Selection) -> impl Iterator<Item = &'s FileRecord> {
         let wanted = self.manifest.files.iter().filter(|file| is_content_file(file));
-        wanted.filter(|file| selection.takes(&file.path)).map(|file| file.size_bytes).sum()
+        wanted.filter(|file| selection.takes(&file.path))
+    }
+
+    fn has_streams(&self) -> bool {
+        self.manifest.files.iter().any(|file| file.kind == EntryKind::Stream)
     }
 }
 
@@ -189,13 +172,5 @@ fn restored(receipt: Receipt) -> Result<RestoreSummary, Failure> {
     match receipt {
         Receipt::Restore(summary) => Ok(summary),
         _ => Err(SupervisorError::OtherReceipt { task: "restore" }.into()),
-    }
-}
-
-fn look_at(directory: &Path) -> Result<Found, RestoreError> {
-    match fs::read_dir(directory) {
-        Ok(mut entries) => Ok(if entries.next().is_none() { Found::Empty } else { Found::Content }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
-        Err(source) => Err(RestoreError::io("look at", directory, source)),
     }
 }

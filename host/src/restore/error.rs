@@ -70,9 +70,32 @@ pub enum RestoreError {
         /// The patterns.
         patterns: String,
     },
-    /// Schemas can only be renamed by an engine.
-    #[error("--map does not rename files")]
-    MapOfFiles,
+    /// `--map` names nothing of the backup.
+    #[error("--map {old} names no root of the backup: {roots}", roots = if roots.is_empty() { "there is none beside the data directory" } else { roots.as_str() })]
+    NoSuchRoot {
+        /// What it names.
+        old: String,
+        /// Roots that there are.
+        roots: String,
+    },
+    /// A link of the server leads to a table that is not in the backup.
+    #[error("{link} leads to {}, which is not in the backup", path.display())]
+    LeadsOut {
+        /// The link file.
+        link: EntryPath,
+        /// Where it leads.
+        path: PathBuf,
+    },
+    /// A page of the restored files is damaged.
+    #[error("{}: {bad} bad pages: {pages}", file.display())]
+    BadPages {
+        /// The file, below the directory.
+        file: PathBuf,
+        /// How many.
+        bad: u64,
+        /// The first of them.
+        pages: String,
+    },
 }
 
 impl RestoreError {
@@ -87,11 +110,14 @@ impl Classified for RestoreError {
             Self::Untrusted { .. } | Self::NotEmpty { .. } | Self::UnsafeName { .. } => {
                 Exit::Refused
             }
-            Self::Twice { .. } => Exit::Refused,
+            Self::Twice { .. } | Self::LeadsOut { .. } => Exit::Refused,
             Self::FilesIntoServer { .. } => Exit::Precondition,
             Self::Io { source, .. } => crate::target::exit_of_io(source.kind()),
             Self::Target(error) => error.exit(),
-            Self::Pattern { .. } | Self::NothingFits { .. } | Self::MapOfFiles => Exit::Usage,
+            Self::Pattern { .. } | Self::NothingFits { .. } | Self::NoSuchRoot { .. } => {
+                Exit::Usage
+            }
+            Self::BadPages { .. } => Exit::VerificationFailed,
         }
     }
 
@@ -110,7 +136,11 @@ impl Classified for RestoreError {
             }
             Self::Target(error) => return error.hint(),
             Self::NothingFits { .. } => "dbbackup info --files lists what is in it",
-            Self::Io { .. } | Self::Pattern { .. } | Self::MapOfFiles => return None,
+            Self::BadPages { .. } => "the directory was not made; restore from another backup",
+            Self::Io { .. }
+            | Self::Pattern { .. }
+            | Self::NoSuchRoot { .. }
+            | Self::LeadsOut { .. } => return None,
         };
         Some(text.to_owned())
     }
@@ -125,7 +155,9 @@ impl Classified for RestoreError {
             Self::Target(error) => return error.code(),
             Self::Pattern { .. } => "E-RESTORE-PATTERN",
             Self::NothingFits { .. } => "E-RESTORE-NOTHING",
-            Self::MapOfFiles => "E-RESTORE-MAP",
+            Self::NoSuchRoot { .. } => "E-RESTORE-MAP",
+            Self::LeadsOut { .. } => "E-RESTORE-LINK",
+            Self::BadPages { .. } => "E-RESTORE-PAGES",
         };
         code.to_owned()
     }

@@ -2,12 +2,12 @@
 //!
 //! The directory is fresh and this user's own, and nothing but directories and plain files is ever
 //! created in it, so that no name can lead through a link to somewhere else.
-use super::{error::RestoreError, is_ours, select::Selection};
+use super::{error::RestoreError, is_ours, layout::Layout, select::Selection};
 use crate::{
-    artefact::{ArtefactMembers, Member, path_below},
+    artefact::{ArtefactMembers, Member},
     exit::Failure,
     supervisor::{Observer, RunEvent, event::FlowEvent},
-    target::durable::create_new,
+    target::{INNER_MANIFEST, durable::create_new},
 };
 use dbbackup_plugin_api::document::entry::EntryKind;
 use rustix::{fs::syncfs, process::geteuid};
@@ -22,6 +22,8 @@ use std::{
 
 /// Permission bits that are restored: never set-user-id and the like.
 const PERMISSIONS: u32 = 0o777;
+/// Members of the host's own, which nobody needs in a restored directory.
+const HOST_MEMBERS: [&str; 2] = [INNER_MANIFEST, ".dbbackup/RESTORE.txt"];
 /// Bytes between two reports of progress.
 const REPORT_BYTES: u64 = 64 << 20;
 
@@ -34,22 +36,25 @@ pub(crate) struct Extracted {
     pub(crate) bytes: u64,
 }
 
-/// Extracts the wanted files of an artefact into an empty directory and makes them durable.
+/// Extracts the wanted files of an artefact into empty directories and makes them durable; what its
+/// engine keeps for itself is not counted.
 pub(crate) fn extract(
     members: &mut ArtefactMembers,
-    into: &Path,
+    layout: &Layout,
     selection: &Selection,
     observer: &dyn Observer,
 ) -> Result<Extracted, Failure> {
     let mut extraction = Extraction {
-        into,
+        layout,
         directories: BTreeMap::new(),
         done: Extracted::default(),
         reported_bytes: 0,
         is_root: geteuid().is_root(),
     };
     while let Some(member) = members.next_member()? {
-        if is_ours(member.path.as_bytes()) || !selection.takes(&member.path) {
+        let ours = is_ours(member.path.as_bytes());
+        let host = HOST_MEMBERS.iter().any(|name| name.as_bytes() == member.path.as_bytes());
+        if host || !(ours || selection.takes(&member.path)) {
             continue;
         }
         match member.kind {
@@ -65,7 +70,7 @@ pub(crate) fn extract(
 }
 
 struct Extraction<'a> {
-    into: &'a Path,
+    layout: &'a Layout,
     /// Directories of the artefact with what they get at the end: files could not be created in a
     /// directory that is not writable.
     directories: BTreeMap<PathBuf, Member>,
@@ -76,7 +81,8 @@ struct Extraction<'a> {
 
 impl Extraction<'_> {
     fn place(&self, member: &Member) -> Result<PathBuf, RestoreError> {
-        path_below(self.into, &member.path)
+        self.layout
+            .path(&member.path)
             .ok_or_else(|| RestoreError::UnsafeName { member: member.path.clone() })
     }
 
@@ -103,6 +109,9 @@ impl Extraction<'_> {
         })?;
         let bytes = members.copy_to_file(&file, &path)?;
         self.dress(&file, &path, member)?;
+        if is_ours(member.path.as_bytes()) {
+            return Ok(());
+        }
         self.done.files += 1;
         self.done.bytes += bytes;
         if self.done.bytes - self.reported_bytes >= REPORT_BYTES {
@@ -138,8 +147,10 @@ impl Extraction<'_> {
             let open = File::open(path).map_err(|e| RestoreError::io("open", path, e))?;
             self.dress(&open, path, member)?;
         }
-        let root = File::open(self.into).map_err(|e| RestoreError::io("open", self.into, e))?;
-        syncfs(&root).map_err(|errno| RestoreError::io("sync", self.into, errno.into()))?;
+        for tree in self.layout.trees() {
+            let root = File::open(tree).map_err(|e| RestoreError::io("open", tree, e))?;
+            syncfs(&root).map_err(|errno| RestoreError::io("sync", tree, errno.into()))?;
+        }
         Ok(self.done)
     }
 }

@@ -1,6 +1,8 @@
 //! The server program: found, and asked for its flavour and version.
 use super::ScratchError;
+use dbbackup_plugin_api::document::restore::TargetServer;
 use std::{
+    collections::BTreeMap,
     env, io,
     path::{Path, PathBuf},
     process::Command,
@@ -104,9 +106,27 @@ fn search(names: &[&str]) -> Option<PathBuf> {
     })
 }
 
-fn ask_version(path: &Path) -> Result<String, ScratchError> {
+/// A server that somebody names: its version, and its variables as its own configuration sets them.
+///
+/// # Errors
+/// [`ScratchError::Io`] if it cannot be run.
+pub(crate) fn target_server(path: &Path) -> Result<TargetServer, ScratchError> {
+    let version = ask_version(path)?;
+    let variables = variables(&run(path, &["--verbose", "--help"])?);
+    Ok(TargetServer { program: path.to_owned(), version, variables })
+}
+
+/// The table at the end of `--verbose --help`: a line of dashes, then a name and a value a line.
+fn variables(help: &str) -> BTreeMap<String, String> {
+    let lines = help.lines().skip_while(|line| !line.starts_with("-----"));
+    let named = lines.skip(1).take_while(|line| !line.is_empty());
+    let split = named.filter_map(|line| line.split_once(char::is_whitespace));
+    split.map(|(name, value)| (name.replace('-', "_"), value.trim().to_owned())).collect()
+}
+
+fn run(path: &Path, arguments: &[&str]) -> Result<String, ScratchError> {
     let output = Command::new(path)
-        .args(["--no-defaults", "--version"])
+        .args(arguments)
         .output()
         .map_err(|source| ScratchError::io("run", path, source))?;
     if !output.status.success() {
@@ -114,9 +134,13 @@ fn ask_version(path: &Path) -> Result<String, ScratchError> {
         let source = io::Error::other(format!("{}: {text}", output.status));
         return Err(ScratchError::io("run", path, source));
     }
-    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn ask_version(path: &Path) -> Result<String, ScratchError> {
+    let text = run(path, &["--no-defaults", "--version"])?;
     // `/usr/sbin/mysqld  Ver 9.7.4 for Linux on x86_64`: the path may hold digits, too.
-    let version = text.split_once("Ver ").map_or(text.as_ref(), |(_, version)| version);
+    let version = text.split_once("Ver ").map_or(text.as_str(), |(_, version)| version);
     Ok(version.trim().to_owned())
 }
 

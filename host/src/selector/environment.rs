@@ -35,10 +35,16 @@ pub fn gather(
 ) -> Result<Environment, GatherError> {
     let mut session = Session::open(connection)?;
     let server = server::facts(&mut session)?;
-    let used = paths::used_by(&mut session, &server)?;
+    let mut used = paths::used_by(&mut session, &server)?;
     let uptime = server::uptime(&mut session)?;
     session.close()?;
     let proof = local::Proof::of(&server, uptime);
+    if proof.holds()
+        && let Err(error) = paths::add_linked(&mut used)
+    {
+        // A snapshot engine reads the links again, and refuses what it does not know.
+        tracing::warn!(%error, "the links to tables outside of the data directory are unreadable");
+    }
     let table = mounts::Table::read().map_err(|source| GatherError::Mounts { source })?;
     let paths = used.into_iter().filter_map(|used| table.facts(used, &proof)).collect();
     Ok(Environment {

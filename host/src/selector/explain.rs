@@ -1,6 +1,9 @@
 //! `engine select` in words: the two blocks of the handbook, and with `--explain` every engine with
 //! its points, its reasons and what would unlock it.
-use super::rank::{Candidate, Ranking, Verdict};
+use super::{
+    SNAPSHOT_FAMILY,
+    rank::{Candidate, Ranking, Verdict, shown},
+};
 use crate::config::units::{format_duration, format_size};
 use dbbackup_plugin_api::document::environment::Environment;
 use serde_json::{Value, json};
@@ -10,7 +13,7 @@ use std::time::Duration;
 const RULE: usize = 50;
 
 /// The block about the database.
-pub fn database_information(environment: &Environment, ranking: &Ranking) -> String {
+pub fn database_information(environment: &Environment, snapshots: bool) -> String {
     let mut text = heading("Database Information:");
     if let Some(server) = &environment.server {
         let clone = server.plugins.iter().any(|plugin| plugin == "clone");
@@ -22,7 +25,7 @@ pub fn database_information(environment: &Environment, ranking: &Ranking) -> Str
         text.push_str(&format!("GTID: {}\n", server.gtid));
     }
     text.push_str(&format!("Filesystem: {}\n", filesystem(environment)));
-    text.push_str(&format!("Snapshot: {}\n", has_snapshots(ranking)));
+    text.push_str(&format!("Snapshot: {snapshots}\n"));
     text
 }
 
@@ -44,7 +47,7 @@ pub fn explanation(ranking: &Ranking) -> String {
 }
 
 /// The same as data.
-pub fn data(environment: &Environment, ranking: &Ranking, reason: &str) -> Value {
+pub fn data(environment: &Environment, ranking: &Ranking, snapshots: bool, reason: &str) -> Value {
     let mut environment = environment.clone();
     if let Some(server) = &mut environment.server {
         // Hundreds of variables are for engines, not for readers.
@@ -58,7 +61,7 @@ pub fn data(environment: &Environment, ranking: &Ranking, reason: &str) -> Value
     json!({
         "environment": environment,
         "filesystem": filesystem(&environment),
-        "snapshot": has_snapshots(ranking),
+        "snapshot": snapshots,
         "recommendation": chosen,
         "engines": ranking.candidates,
     })
@@ -78,11 +81,13 @@ fn filesystem(environment: &Environment) -> &str {
     data.map_or("unknown", |path| path.filesystem.as_str())
 }
 
-fn has_snapshots(ranking: &Ranking) -> bool {
+/// True if a member of the family `snapshot` could start now.
+pub fn has_snapshots(ranking: &Ranking) -> bool {
     let applies = |candidate: &&Candidate| {
         candidate.assessment.as_ref().is_some_and(|answer| answer.applicable)
     };
-    ranking.candidates.iter().filter(applies).any(|candidate| candidate.family == "snapshot")
+    let mut applicable = ranking.candidates.iter().filter(applies);
+    applicable.any(|candidate| candidate.family == SNAPSHOT_FAMILY)
 }
 
 fn explain(candidate: &Candidate) -> String {
@@ -114,10 +119,10 @@ fn explain(candidate: &Candidate) -> String {
     }
     for blocker in &answer.blockers {
         text.push_str(&line("blocked by", Some(blocker.what.clone())));
-        let remedy = blocker.remedy.as_ref().map(|remedy| remedy.text().to_owned());
+        let remedy = blocker.remedy.as_ref().map(shown);
         text.push_str(&line("  unlock", remedy));
     }
-    if candidate.verdict == Verdict::ThirdParty {
+    if matches!(candidate.verdict, Verdict::ThirdParty | Verdict::NoSpace { .. }) {
         text.push_str(&line("unlock", candidate.remedy()));
     }
     text

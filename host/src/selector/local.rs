@@ -33,6 +33,11 @@ impl Proof {
         Self { proven }
     }
 
+    /// True if the data directory is that of the server.
+    pub(super) fn holds(&self) -> bool {
+        self.proven
+    }
+
     /// True for a path of that server: a proof of the data directory holds for all that the server
     /// named, because it reads and writes them itself.
     pub(super) fn covers(&self, _path: &Path) -> bool {

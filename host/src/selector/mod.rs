@@ -30,12 +30,15 @@ mod mounts;
 mod paths;
 mod privileges;
 pub mod rank;
+mod replica;
 mod server;
 
 pub(crate) use ask::Asking;
 pub use environment::GatherError;
 pub use error::SelectError;
-pub use rank::{Candidate, Ranking, Verdict};
+pub use rank::{Candidate, Ranking, Rules, Verdict};
+pub(crate) use replica::{ChannelFacts, stopped_channels};
+pub(crate) use server::version_numbers;
 
 use crate::{
     connection::Connection,
@@ -46,6 +49,9 @@ use crate::{
 };
 use dbbackup_plugin_api::{document::environment::Environment, role::BACKUP_ROLE};
 
+/// Family of the engines that copy out of a snapshot of file system or volume.
+pub const SNAPSHOT_FAMILY: &str = "snapshot";
+
 /// How engines are chosen.
 #[derive(Clone, Debug, Default)]
 pub struct SelectorConfig {
@@ -53,7 +59,8 @@ pub struct SelectorConfig {
     pub prefer_physical: bool,
     /// Engines of others may be chosen without being named.
     pub auto_select_third_party: bool,
-    /// Member of the family that is meant, such as `zfs`.
+    /// Member of the family `snapshot` that is meant, such as `zfs`; in an automatic choice the
+    /// others are left out.
     pub backend: Option<String>,
     /// Longest time that commits may wait, milliseconds, if there is a limit.
     pub max_lock_ms: Option<u64>,
@@ -175,10 +182,47 @@ impl<'r> Selector<'r> {
         Ok(Ranking::of(candidates, environment, &rules))
     }
 
+    /// The answers of a whole family, whichever backend is meant: those in `ranking` if they are
+    /// there, else its members are asked.
+    ///
+    /// # Errors
+    /// As for [`Selector::rank`]; a family without members gives an empty ranking.
+    pub(crate) fn family_answers(
+        &self,
+        family: &str,
+        ranking: &Ranking,
+        connection: &Connection,
+        environment: &Environment,
+    ) -> Result<Ranking, Failure> {
+        let members: Vec<_> = self.registry.family(family, None).unwrap_or_default();
+        let is_there = |member: &EngineRef<'_>| {
+            ranking.candidates.iter().any(|candidate| candidate.engine == member.engine.id)
+        };
+        if members.iter().all(is_there) {
+            return Ok(ranking.clone());
+        }
+        let config = SelectorConfig { backend: None, ..self.config.clone() };
+        let whole = Self { registry: self.registry, asking: self.asking, config };
+        whole.rank(family, connection, environment)
+    }
+
     fn meant(&self, name: &str) -> Result<Vec<EngineRef<'r>>, PluginError> {
+        let backend = self.config.backend.as_deref();
+        let is_meant = |found: &EngineRef<'_>| {
+            let engine = found.engine;
+            engine.family != SNAPSHOT_FAMILY
+                || backend.is_none_or(|backend| engine.backend.as_deref() == Some(backend))
+        };
         let named = match name {
-            "auto" => self.registry.engines().collect(),
-            name => self.registry.engine_or_family(name, self.config.backend.as_deref())?,
+            "auto" => {
+                // A backend that nothing has is a mistake, unless there are no snapshots at all.
+                if self.registry.family(SNAPSHOT_FAMILY, None).is_ok() {
+                    self.registry.family(SNAPSHOT_FAMILY, backend)?;
+                }
+                self.registry.engines().filter(is_meant).collect()
+            }
+            SNAPSHOT_FAMILY => self.registry.family(name, backend)?,
+            name => self.registry.engine_or_family(name, None)?,
         };
         let makes_backups =
             |found: &EngineRef<'_>| found.engine.roles.iter().any(|role| role == BACKUP_ROLE);

@@ -3,9 +3,15 @@ use super::{local::Proof, paths::UsedPath};
 use dbbackup_plugin_api::document::environment::PathFacts;
 use std::{
     fs, io,
-    os::unix::{ffi::OsStringExt, fs::MetadataExt},
+    os::unix::{
+        ffi::OsStringExt,
+        fs::{FileTypeExt, MetadataExt},
+    },
     path::{Path, PathBuf},
 };
+
+/// Where the kernel describes block devices by their numbers.
+const BLOCK_DEVICES: &str = "/sys/dev/block";
 
 /// The mounts of this process, in the kernel's order: of equals the last one is on top.
 pub(super) struct Table(Vec<Mount>);
@@ -32,10 +38,11 @@ impl Table {
     pub(super) fn facts(&self, used: UsedPath, proof: &Proof) -> Option<PathFacts> {
         let real = used.path.canonicalize().ok()?;
         let mount = self.holding(&real)?;
+        let mapped = mapped_device(mount, Path::new(BLOCK_DEVICES));
         Some(PathFacts {
             role: used.role,
             mount: mount.point.clone(),
-            device: mount.device.clone(),
+            device: mapped.unwrap_or_else(|| mount.device.clone()),
             filesystem: mount.filesystem.clone(),
             free_bytes: free_bytes(&real).unwrap_or_default(),
             proven_local: proof.covers(&used.path),
@@ -60,9 +67,29 @@ impl Table {
     }
 }
 
+/// The name of a device-mapper device, `/dev/mapper/<group>-<volume>` for LVM, whatever name it was
+/// mounted by (`/dev/<group>/<volume>`, `/dev/dm-3`, `/dev/root`). File systems with subvolumes have
+/// a number of their own; there the name that they were mounted by leads to the device.
+fn mapped_device(mount: &Mount, block_devices: &Path) -> Option<String> {
+    let of_source = || {
+        let device =
+            fs::metadata(mount.device.strip_prefix("/dev/").map(|_| &mount.device)?).ok()?;
+        device.file_type().is_block_device().then(|| number(device.rdev()))
+    };
+    let named = |number: &str| {
+        let name = fs::read_to_string(block_devices.join(number).join("dm/name")).ok()?;
+        Some(format!("/dev/mapper/{}", name.trim_end()))
+    };
+    named(&mount.number).or_else(|| named(&of_source()?))
+}
+
 fn device_number(path: &Path) -> Option<String> {
-    let device = fs::metadata(path).ok()?.dev();
-    Some(format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device)))
+    Some(number(fs::metadata(path).ok()?.dev()))
+}
+
+/// As the mount table and `/sys` write it.
+fn number(device: u64) -> String {
+    format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device))
 }
 
 impl Mount {
@@ -124,6 +151,23 @@ mod tests {
         assert_eq!(found("/var/lib/mysql/ibdata1"), "tank/mysql");
         assert_eq!(found("/var/lib/mysqlx"), "/dev/sda1");
         assert_eq!(found("/mnt/a b/c"), "/dev/sdb");
+    }
+
+    #[test]
+    fn a_logical_volume_has_its_mapper_name_however_it_was_mounted() {
+        let devices = tempfile::tempdir().unwrap();
+        fs::create_dir_all(devices.path().join("253:0/dm")).unwrap();
+        fs::write(devices.path().join("253:0/dm/name"), "vg_mysql-lv_data\n").unwrap();
+        let mounted = |line: &str| {
+            let mount = Mount::parse(line.as_bytes()).unwrap();
+            mapped_device(&mount, devices.path())
+        };
+        let mapper = Some("/dev/mapper/vg_mysql-lv_data".to_owned());
+        for source in ["/dev/vg_mysql/lv_data", "/dev/dm-0", "/dev/root"] {
+            assert_eq!(mounted(&format!("30 22 253:0 / /data rw - ext4 {source} rw")), mapper);
+        }
+        assert_eq!(mounted("31 22 8:1 / / rw - ext4 /dev/no-such-disk rw"), None);
+        assert_eq!(mounted("32 22 0:40 / /z rw - zfs tank/mysql rw"), None);
     }
 
     #[test]

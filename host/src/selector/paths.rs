@@ -2,7 +2,12 @@
 use super::server::text_at;
 use crate::connection::{ServerError, Session};
 use dbbackup_plugin_api::document::environment::ServerFacts;
-use std::path::{Component, Path, PathBuf};
+use std::{
+    ffi::OsStr,
+    fs, io,
+    os::unix::ffi::OsStrExt,
+    path::{Component, Path, PathBuf},
+};
 
 /// A path and what it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,19 +38,46 @@ pub(super) fn used_by(
         used.push(UsedPath { role: "binlog".to_owned(), path: clean(directory) });
     }
     let files = tablespace_files(session)?;
+    let system = server.system_files().into_iter().map(|file| clean(&data.join(file)));
+    let files = files.iter().map(|file| below_data(file)).chain(system);
+    add_external(&mut used, files.collect());
+    Ok(used)
+}
+
+/// Adds the directories of tables that lie elsewhere, by the link files in a data directory of this
+/// machine: MariaDB lists only those tablespaces that it has opened since its start.
+pub(super) fn add_linked(used: &mut Vec<UsedPath>) -> io::Result<()> {
+    let Some(data) = used.iter().find(|used| used.role == "data") else { return Ok(()) };
+    let mut linked = Vec::new();
+    for schema in fs::read_dir(&data.path)? {
+        let schema = schema?;
+        if !schema.file_type()?.is_dir() {
+            continue;
+        }
+        for file in fs::read_dir(schema.path())? {
+            let file = file?.path();
+            if file.extension().is_some_and(|ending| ending == "isl") {
+                let text = fs::read(&file)?;
+                linked.push(clean(Path::new(OsStr::from_bytes(text.trim_ascii()))));
+            }
+        }
+    }
+    add_external(used, linked);
+    Ok(())
+}
+
+/// Gives each directory of a file that no root holds yet the next number.
+fn add_external(used: &mut Vec<UsedPath>, files: Vec<PathBuf>) {
     let mut outside: Vec<PathBuf> = files
         .iter()
-        .map(|file| below_data(file))
         .filter_map(|file| Some(file.parent()?.to_owned()))
         .filter(|directory| !used.iter().any(|known| directory.starts_with(&known.path)))
         .collect();
     outside.sort();
     outside.dedup();
-    let numbered = outside.into_iter().zip(1..);
-    used.extend(
-        numbered.map(|(path, n): (_, u32)| UsedPath { role: format!("external/{n}"), path }),
-    );
-    Ok(used)
+    let taken = used.iter().filter(|used| used.role.starts_with("external/")).count();
+    let numbered = (taken + 1..).zip(outside);
+    used.extend(numbered.map(|(n, path)| UsedPath { role: format!("external/{n}"), path }));
 }
 
 /// Files of tablespaces, in the first of the views that this server has and this account may read.

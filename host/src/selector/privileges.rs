@@ -3,7 +3,7 @@ use super::server::text_at;
 use crate::connection::{ServerError, Session};
 
 /// What `ALL PRIVILEGES ON *.*` stands for, as far as a backup or restore asks for it.
-const ALL: [&str; 22] = [
+const ALL: [&str; 24] = [
     "SELECT",
     "INSERT",
     "UPDATE",
@@ -26,6 +26,8 @@ const ALL: [&str; 22] = [
     "ALTER ROUTINE",
     "EVENT",
     "TRIGGER",
+    "BINLOG MONITOR",
+    "SLAVE MONITOR",
 ];
 
 /// Privileges on `*.*`, upper case, sorted; those of the active roles included.
@@ -61,6 +63,7 @@ fn global(grant: &str) -> Vec<String> {
             "USAGE" => Vec::new(),
             // MariaDB's newer names for what MySQL calls otherwise.
             "BINLOG MONITOR" => vec!["REPLICATION CLIENT".to_owned(), name],
+            "REPLICA MONITOR" => vec!["SLAVE MONITOR".to_owned(), name],
             _ => vec![name],
         })
         .collect()

@@ -7,7 +7,7 @@
 //! | logical, and there are at most 10 GB | +45 |
 //! | copies files, and physical backups are preferred by the caller | +60 |
 //! | family `clone`, MySQL 8.0.17 or later, clone plugin active | +40 |
-//! | family `snapshot`: it applies only where the file system has snapshots | +30 |
+//! | family `snapshot`: it applies only where file system or volume have snapshots | +30 |
 //! | destination in the cloud, no extra disk needed here | +10 |
 //! | destination in the cloud, extra disk needed here | -20 |
 //! | commits would wait for longer than the budget | -25 |
@@ -16,8 +16,10 @@
 //!
 //! Not ranked at all: an engine that is not applicable or did not answer; one of a third party in
 //! an automatic choice, unless the configuration allows it; one that needs more extra disk than is
-//! free beside the data. Equal points: the engine's own score, then ours before others', then the
+//! free beside the data (members of the family `snapshot` judge that themselves: their disk is the
+//! volume's, not the file system's). Equal points: the engine's own score, then ours before others', then the
 //! id. The formula has no clock and no chance in it: same facts, same choice.
+use super::SNAPSHOT_FAMILY;
 use crate::{
     config::units::{format_size, format_size_short},
     exit::Exit,
@@ -60,6 +62,15 @@ impl Rules {
             _ => false,
         };
         !assessment.blockers.is_empty() && assessment.blockers.iter().all(is_accepted)
+    }
+}
+
+/// A remedy as it can be copied into a client or a shell: statements end with a semicolon.
+pub fn shown(remedy: &Remedy) -> String {
+    let text = remedy.text().trim_end();
+    match remedy {
+        Remedy::Sql(_) if !text.ends_with(';') => format!("{text};"),
+        _ => text.to_owned(),
     }
 }
 
@@ -132,7 +143,8 @@ pub struct Ranking {
 }
 
 impl Candidate {
-    pub(super) fn new(found: EngineRef<'_>, answer: Result<Assessment, ErrorReport>) -> Self {
+    /// An engine and its answer, not judged yet.
+    pub fn new(found: EngineRef<'_>, answer: Result<Assessment, ErrorReport>) -> Self {
         let (assessment, verdict) = match answer {
             Ok(assessment) if assessment.applicable => (Some(assessment), Verdict::Eligible),
             Ok(assessment) => (Some(assessment), Verdict::NotApplicable),
@@ -178,10 +190,14 @@ impl Candidate {
     /// The first statement, command or advice that would remove what stands in its way.
     pub fn remedy(&self) -> Option<String> {
         match &self.verdict {
-            Verdict::Eligible | Verdict::NoSpace { .. } => None,
+            Verdict::Eligible => None,
+            Verdict::NoSpace { needed_bytes, free_bytes } => {
+                let lacking = format_size(needed_bytes.saturating_sub(*free_bytes));
+                Some(format!("free {lacking} beside the data, or write into another place"))
+            }
             Verdict::NotApplicable => {
                 let mut blockers = self.assessment.iter().flat_map(|answer| &answer.blockers);
-                blockers.find_map(|blocker| Some(blocker.remedy.as_ref()?.text().to_owned()))
+                blockers.find_map(|blocker| Some(shown(blocker.remedy.as_ref()?)))
             }
             Verdict::ThirdParty => Some(format!(
                 "name it with --engine {}, or set plugins.auto_select_third_party: true",
@@ -199,15 +215,25 @@ impl Candidate {
         if self.verdict != Verdict::Eligible {
             return;
         }
-        let needed = answer.estimate.extra_disk_bytes.unwrap_or(0);
-        let free = environment.paths.iter().find(|path| path.role == "data");
-        if let Some(free) = free.filter(|path| path.proven_local && needed > path.free_bytes) {
-            self.verdict = Verdict::NoSpace { needed_bytes: needed, free_bytes: free.free_bytes };
+        if let Some(verdict) = self.lack_of_space(answer, environment) {
+            self.verdict = verdict;
         } else if !self.first_party && !rules.third_parties {
             self.verdict = Verdict::ThirdParty;
         }
         self.account = account(&self.family, answer, environment, rules);
         self.points = self.account.iter().map(|entry| entry.points).sum();
+    }
+}
+
+impl Candidate {
+    /// Extra disk that is not there, beside the data. A snapshot grows in its volume group or pool,
+    /// of which free space inside the file system says nothing: its engine looks there itself.
+    fn lack_of_space(&self, answer: &Assessment, environment: &Environment) -> Option<Verdict> {
+        let needed_bytes = answer.estimate.extra_disk_bytes.unwrap_or(0);
+        let data =
+            environment.paths.iter().find(|path| path.role == "data" && path.proven_local)?;
+        let lacks = self.family != SNAPSHOT_FAMILY && needed_bytes > data.free_bytes;
+        lacks.then_some(Verdict::NoSpace { needed_bytes, free_bytes: data.free_bytes })
     }
 }
 
@@ -230,7 +256,7 @@ fn account(
         (!physical && !large, 45, "logical, at most 10 GB of data"),
         (physical && rules.prefer_physical, 60, "copies files, as preferred"),
         (family == "clone" && clones, 40, "MySQL 8.0.17+ with clone plugin active"),
-        (family == "snapshot", 30, "the file system has snapshots"),
+        (family == SNAPSHOT_FAMILY, 30, "the storage has snapshots"),
         (cloud && extra == Some(0), 10, "cloud destination, no extra disk"),
         (cloud && extra.is_some_and(|bytes| bytes > 0), -20, "cloud destination, needs extra disk"),
         (waits.is_some_and(|(wait, limit)| wait > limit), -25, "commits wait beyond the budget"),
@@ -277,12 +303,16 @@ impl Ranking {
         if name == best.engine {
             return format!("named; {own}");
         }
-        match &environment.server {
-            Some(server) => {
-                format!("{own}, optimal for {} database", format_size_short(server.data_bytes))
-            }
-            None => own,
+        let Some(server) = &environment.server else { return own };
+        let size = format_size_short(server.data_bytes);
+        let is_physical = |candidate: &Candidate| {
+            let answer = candidate.assessment.as_ref();
+            answer.is_some_and(|answer| answer.consistency == Consistency::Physical)
+        };
+        if server.data_bytes > PHYSICAL_ABOVE_BYTES && !is_physical(best) {
+            return format!("{own}; no engine that copies files can run on this {size} database");
         }
+        format!("{own}, optimal for {size} database")
     }
 }
 

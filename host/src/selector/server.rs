@@ -1,5 +1,5 @@
 //! What the server says of itself.
-use super::privileges;
+use super::{privileges, replica};
 use crate::connection::{ServerError, Session};
 use dbbackup_plugin_api::document::environment::{ServerFacts, ServerFlavor, StorageEngineFacts};
 use mysql_async::{Row, Value, from_value_opt};
@@ -42,7 +42,7 @@ pub(super) fn facts(session: &mut Session) -> Result<ServerFacts, ServerError> {
         },
         privileges: privileges::of_account(session)?,
         account,
-        replica: is_replica(session)?,
+        replica: !replica::channels(session, flavor)?.is_empty(),
         encrypted: is_encrypted(session, &variables)?,
         variables,
         extra: Default::default(),
@@ -104,21 +104,6 @@ fn plugins(session: &mut Session) -> Result<Vec<String>, ServerError> {
     Ok(names)
 }
 
-/// The first of the statements that this server knows and this account may run decides.
-fn is_replica(session: &mut Session) -> Result<bool, ServerError> {
-    let questions = [
-        "SHOW REPLICA STATUS",
-        "SHOW SLAVE STATUS",
-        "SELECT CHANNEL_NAME FROM performance_schema.replication_connection_configuration",
-    ];
-    for question in questions {
-        if let Some(rows) = session.rows_if_known("ask whether it is a replica", question)? {
-            return Ok(!rows.is_empty());
-        }
-    }
-    Ok(false)
-}
-
 fn is_encrypted(
     session: &mut Session,
     variables: &BTreeMap<String, String>,
@@ -160,7 +145,7 @@ fn flavor(version: &str, edition: &str) -> ServerFlavor {
 }
 
 /// `8.0.35-debug` -> 8, 0, 35. Old MariaDB put `5.5.5-` before its own version.
-fn version_numbers(text: &str) -> [u16; 3] {
+pub(crate) fn version_numbers(text: &str) -> [u16; 3] {
     let text = text.strip_prefix("5.5.5-").filter(|rest| rest.contains("MariaDB")).unwrap_or(text);
     let mut parts = text.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
     std::array::from_fn(|_| parts.next().unwrap_or(0))
@@ -173,6 +158,13 @@ pub(super) fn text_at(row: &Row, column: usize) -> Option<String> {
         Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
         other => from_value_opt(other.clone()).ok(),
     }
+}
+
+/// A column by its name as text; none if there is no such column, or it is NULL.
+pub(super) fn named_text(row: &Row, name: &str) -> Option<String> {
+    let columns = row.columns_ref();
+    let at = columns.iter().position(|column| column.name_str().eq_ignore_ascii_case(name))?;
+    text_at(row, at)
 }
 
 /// A column as a whole number; sums come as decimals in text.

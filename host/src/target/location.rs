@@ -11,6 +11,10 @@ use std::{
 pub(crate) const PARTIAL_ENDING: &str = ".partial";
 /// Ending of a manifest beside its artefact.
 pub(crate) const MANIFEST_ENDING: &str = ".manifest.json";
+/// Ending of the file of exact coordinates beside its artefact.
+const COORDINATES_ENDING: &str = ".coordinates.json";
+/// Where that file lies inside a directory.
+const INNER_COORDINATES: &str = ".dbbackup/coordinates.json";
 /// Where a manifest lies inside an artefact.
 pub(crate) const INNER_MANIFEST: &str = ".dbbackup/manifest.json";
 
@@ -84,6 +88,16 @@ pub fn manifest_path(artefact: &Path) -> PathBuf {
 /// Where the manifest of a directory is.
 pub(crate) fn directory_manifest_path(directory: &Path) -> PathBuf {
     directory.join(INNER_MANIFEST)
+}
+
+/// Where the exact coordinates of an artefact are, once they are known: inside a directory, beside a
+/// file.
+pub fn coordinates_path(artefact: &Path) -> PathBuf {
+    if artefact.is_dir() {
+        artefact.join(INNER_COORDINATES)
+    } else {
+        with_ending(artefact, COORDINATES_ENDING)
+    }
 }
 
 /// The name of an artefact while it is being written.

@@ -13,7 +13,7 @@ mod stdout;
 
 pub use error::TargetError;
 pub(crate) use error::exit_of_io;
-pub use location::{OutputLocation, manifest_path};
+pub use location::{OutputLocation, coordinates_path, manifest_path};
 
 pub(crate) use directory::DirectoryOutput;
 pub(crate) use file::{ClaimedFile, FileOutput, remove_uncommitted};

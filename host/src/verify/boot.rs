@@ -1,9 +1,10 @@
 //! `--level boot`: the content is restored into a scratch server, and the server is asked.
-use super::{Verification, VerifyReport};
+use super::{Verification, VerifyReport, first_boot};
 use crate::{
     connection::{ServerError, Session},
+    coordinates::KnownCoordinates,
     exit::{Classified, Exit, Failure},
-    restore::{self, RestoreDestination, RestoreJob, is_content_file},
+    restore::{self, RestoreDestination, RestoreJob, RestoreOutcome, is_content_file},
     scratch_server::{Content, ScratchError, ScratchServer, ServerProgram},
     supervisor::{
         host_record::HostRecord,
@@ -12,18 +13,26 @@ use crate::{
         runtime::new_run_id,
         undo::{Undo, never_cancelled},
     },
+    target::durable,
 };
-use dbbackup_plugin_api::document::entry::EntryKind;
+use dbbackup_plugin_api::{
+    document::{entry::EntryKind, manifest::CoordinatesRecord},
+    position::BinlogCoordinates,
+};
 use jiff::Timestamp;
 use mysql_async::prelude::FromRow;
 use serde::Serialize;
-use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path};
+use std::{
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
 
 /// Schemas of the server itself.
 const OWN_SCHEMAS: &str = "('mysql', 'sys', 'information_schema', 'performance_schema')";
 
 /// What a scratch server said of a backup.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct BootReport {
     /// The server.
     pub server: String,
@@ -31,6 +40,9 @@ pub struct BootReport {
     pub tables: u64,
     /// Their rows.
     pub rows: u64,
+    /// The exact position of the content, if the first boot told it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coordinates: Option<CoordinatesRecord>,
 }
 
 /// Why the content cannot be brought into a scratch server.
@@ -47,6 +59,24 @@ pub enum BootError {
     Answer {
         /// What was being done.
         step: &'static str,
+    },
+    /// The server's own file about the clone cannot be read.
+    #[error("read {}", path.display())]
+    Status {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The content is not where the manifest says.
+    #[error("the content is at {found}, and the manifest says {lower} to {upper}")]
+    OtherPosition {
+        /// End of the recovered binlog.
+        found: BinlogCoordinates,
+        /// Lower end of the recorded bracket.
+        lower: BinlogCoordinates,
+        /// Its upper end.
+        upper: BinlogCoordinates,
     },
     /// The backup holds no data directory.
     #[error("the backup holds neither streams nor a data directory")]
@@ -104,18 +134,20 @@ impl Verification<'_> {
         let has_streams = self.manifest.files.iter().any(|file| file.kind == EntryKind::Stream);
         let server = if is_physical {
             self.step("restore the files");
-            self.restore(RestoreDestination::Directory(directory.join("restored")))?;
-            let data = directory.join("restored/data");
-            crate::target::durable::rename(
-                &data,
-                &directory.join("data"),
-                crate::target::durable::Rename::New,
-            )?;
+            let restored = RestoreDestination::Directory(directory.join("restored"));
+            let restored = self.restore(restored)?;
+            let data = restored.data_directory.ok_or(BootError::NothingToBoot)?;
+            let moved = directory.join("data");
+            durable::rename(&data, &moved, durable::Rename::New)?;
             self.step("boot a scratch server on them");
-            self.start(directory, program, Content::Restored, journal)?
+            let (from, to) = (data.display().to_string(), moved.display().to_string());
+            let options = restored.server_options.iter().map(|option| option.replace(&from, &to));
+            let settings = self.settings().into_iter().chain(options).collect();
+            self.start(directory, program, Content::Restored, settings, journal)?
         } else if has_streams {
             self.step("start a scratch server");
-            let server = self.start(directory, program, Content::Fresh, journal)?;
+            let server =
+                self.start(directory, program, Content::Fresh, self.settings(), journal)?;
             self.step("restore into it");
             self.restore(RestoreDestination::Server(Box::new(server.connection())))?;
             server
@@ -125,8 +157,18 @@ impl Verification<'_> {
         self.step("check every table");
         let mut session = server.session()?;
         let mut boot = check_tables(&mut session, report)?;
-        drop(session);
         boot.server = program.version().to_owned();
+        if is_physical {
+            let data = directory.join("data");
+            boot.coordinates = match first_boot::coordinates(&mut session, &data)? {
+                None => first_boot::of_recovered_binlog(&mut session, self.manifest)?,
+                told => told,
+            };
+        }
+        drop(session);
+        if let Some(coordinates) = &boot.coordinates {
+            self.keep(coordinates, program)?;
+        }
         server.stop()?;
         Ok(boot)
     }
@@ -136,9 +178,9 @@ impl Verification<'_> {
         directory: &Path,
         program: &ServerProgram,
         content: Content,
+        settings: Vec<String>,
         journal: &mut Journal,
     ) -> Result<ScratchServer, ScratchError> {
-        let settings = self.settings();
         ScratchServer::start(program, directory, content, &settings, journal, self.cancel)
     }
 
@@ -156,19 +198,33 @@ impl Verification<'_> {
             .collect()
     }
 
-    fn restore(&self, destination: RestoreDestination) -> Result<(), Failure> {
+    /// Writes the exact coordinates beside the manifest.
+    fn keep(
+        &self,
+        coordinates: &CoordinatesRecord,
+        program: &ServerProgram,
+    ) -> Result<(), Failure> {
+        let now = crate::manifest::rfc3339(Timestamp::now());
+        let known =
+            KnownCoordinates::new(self.manifest, coordinates.clone(), program.version(), now);
+        known.write(self.artefact())?;
+        Ok(())
+    }
+
+    fn restore(&self, destination: RestoreDestination) -> Result<RestoreOutcome, Failure> {
         let job = RestoreJob {
             artefact: self.artefact().to_owned(),
             identities: self.job.identities.clone(),
             destination,
             only: Vec::new(),
             map: Vec::new(),
+            server: None,
             force: false,
             dry_run: false,
             options: self.job.options.clone(),
             secrets: self.job.secrets.clone(),
         };
-        restore::run(&job, self.runtime, self.observer, self.cancel).map(drop)
+        restore::run(&job, self.runtime, self.observer, self.cancel)
     }
 }
 
@@ -216,7 +272,7 @@ fn check_tables(session: &mut Session, report: &mut VerifyReport) -> Result<Boot
 }
 
 /// Rows of a query, as values of the type that is asked for.
-fn ask<T: FromRow>(
+pub(super) fn ask<T: FromRow>(
     session: &mut Session,
     step: &'static str,
     query: &str,
@@ -238,7 +294,10 @@ impl Classified for BootError {
     fn exit(&self) -> Exit {
         match self {
             Self::Scratch(error) => error.exit(),
-            Self::Server(_) | Self::Answer { .. } => Exit::VerificationFailed,
+            Self::Server(_) | Self::Answer { .. } | Self::OtherPosition { .. } => {
+                Exit::VerificationFailed
+            }
+            Self::Status { source, .. } => crate::target::exit_of_io(source.kind()),
             Self::NothingToBoot => Exit::Precondition,
         }
     }
@@ -247,7 +306,10 @@ impl Classified for BootError {
         match self {
             Self::Scratch(error) => error.hint(),
             Self::Server(error) => error.hint(),
-            Self::NothingToBoot | Self::Answer { .. } => None,
+            Self::NothingToBoot
+            | Self::Answer { .. }
+            | Self::Status { .. }
+            | Self::OtherPosition { .. } => None,
         }
     }
 
@@ -256,6 +318,8 @@ impl Classified for BootError {
             Self::Scratch(error) => error.code(),
             Self::Server(error) => error.code(),
             Self::Answer { .. } => "E-BOOT-ANSWER".to_owned(),
+            Self::Status { .. } => "E-BOOT-STATUS".to_owned(),
+            Self::OtherPosition { .. } => "E-BOOT-POSITION".to_owned(),
             Self::NothingToBoot => "E-BOOT-NOTHING".to_owned(),
         }
     }

@@ -8,7 +8,7 @@ use crate::{
 };
 use dbbackup_plugin_api::document::{
     entry::{EntryKind, PageCheck},
-    manifest::{Manifest, PagesRecord},
+    manifest::PagesRecord,
 };
 use std::path::PathBuf;
 
@@ -23,12 +23,10 @@ const MAX_PROBLEMS: usize = 100;
 /// that does not fit.
 pub(super) fn check(
     members: &mut ArtefactMembers,
-    manifest: &Manifest,
     check_pages: bool,
     report: &mut VerifyReport,
     observer: &dyn Observer,
 ) -> Result<(), ArtefactError> {
-    let mode = page_mode(manifest);
     let mut reports = Vec::new();
     let mut copies = DoublewriteCopies::default();
     let mut buffer = vec![0; READ_BYTES];
@@ -39,7 +37,7 @@ pub(super) fn check(
             problem(report, format!("member {} is not in the manifest", member.path));
         }
         let mut checker = (check_pages && may_have_pages(&member))
-            .then(|| PageChecker::new(mode, FileHint::new(member.path.to_string())));
+            .then(|| PageChecker::new(page_mode(&member), FileHint::new(member.path.to_string())));
         loop {
             let length = members.read(&mut buffer)?;
             if length == 0 {
@@ -68,14 +66,9 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Physical backups check their pages when they are made, and the manifest says how; a record with
-/// sums of a crash-consistent copy is told by torn pages, which the doublewrite area repairs.
-fn page_mode(manifest: &Manifest) -> PageCheck {
-    match manifest.engine.family.as_str() {
-        "clone" => PageCheck::AfterApply,
-        "snapshot" => PageCheck::Doublewrite,
-        _ => PageCheck::Strict,
-    }
+/// As the engine said when it wrote the file.
+fn page_mode(member: &Member) -> PageCheck {
+    member.record.as_ref().map(|record| record.page_check).unwrap_or_default()
 }
 
 /// A file that had its pages checked when it was written.

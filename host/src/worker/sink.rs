@@ -13,8 +13,10 @@ use dbbackup_plugin_api::{
 };
 use std::{io, sync::Arc};
 
-/// Root that is the host's own: no engine may write into it.
-const HOST_ROOT: &str = ".dbbackup";
+/// Root of what describes the backup. An engine may put its own documents and streams there.
+const OUR_ROOT: &str = ".dbbackup";
+/// Names below it that are the host's own: no engine may write them.
+const HOST_NAMES: [&[u8]; 2] = [b"manifest.json", b"RESTORE.txt"];
 
 /// The sink of one run.
 struct PipelineSink(Arc<Pipeline>);
@@ -64,11 +66,14 @@ impl EntryWriter for Writer {
     }
 }
 
-/// `.dbbackup` is ours, whichever way an engine spells it.
+/// Some names below `.dbbackup` are ours, whichever way an engine spells them.
 fn check_root(meta: &EntryMeta) -> Result<(), Refused> {
-    let first = meta.root.split('/').find(|part| !part.is_empty() && *part != ".");
-    if first == Some(HOST_ROOT) {
-        let what = format!("entry {}/{}: the root {HOST_ROOT} is the host's", meta.root, meta.path);
+    let parts = meta.root.as_bytes().split(|byte| *byte == b'/');
+    let parts = parts.chain(meta.path.as_bytes().split(|byte| *byte == b'/'));
+    let mut parts = parts.filter(|part| !matches!(*part, b"" | b"."));
+    let is_below_ours = parts.next() == Some(OUR_ROOT.as_bytes());
+    if is_below_ours && parts.next().is_none_or(|name| HOST_NAMES.contains(&name)) {
+        let what = format!("entry {}/{}: this name is the host's", meta.root, meta.path);
         return Err(Box::new(EngineError::new(ErrorCode::INTERNAL, what)));
     }
     Ok(())

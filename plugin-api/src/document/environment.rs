@@ -1,7 +1,10 @@
 //! The environment: facts that the host gathers before any engine is asked.
 use super::{Extra, connection::ConnectionDocument, document};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// Everything known about source, storage and destination. Absent means unknown, never "no".
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -87,6 +90,20 @@ pub struct ServerFacts {
     /// Fields of later versions.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+impl ServerFacts {
+    /// Files of the system tablespace, as `innodb_data_home_dir` and `innodb_data_file_path` name
+    /// them; relative ones are below the data directory.
+    pub fn system_files(&self) -> Vec<PathBuf> {
+        let variable =
+            |name: &str| self.variables.get(name).map(String::as_str).unwrap_or_default();
+        let home = Path::new(variable("innodb_data_home_dir"));
+        let files = variable("innodb_data_file_path").split(';');
+        // `ibdata1:12M;ibdata2:12M:autoextend`
+        let names = files.filter_map(|file| file.split(':').next()).map(str::trim);
+        names.filter(|name| !name.is_empty()).map(|name| home.join(name)).collect()
+    }
 }
 
 /// Tables of one storage engine.

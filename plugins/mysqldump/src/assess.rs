@@ -1,13 +1,18 @@
 //! What the engine says of an environment, from the facts that the host gathered.
 
-use dbbackup_sdk::document::{
-    assessment::{Assessment, Blocker, Consistency, Estimate, Remedy},
-    environment::{Environment, ServerFacts, ServerFlavor},
+use dbbackup_sdk::{
+    document::{
+        assessment::{Assessment, Blocker, Consistency, Estimate, Remedy},
+        environment::{Environment, ServerFacts, ServerFlavor},
+    },
+    server::{Account, quote::Escaping},
 };
 
 /// Oldest versions whose protocol and dictionary this engine speaks.
 const OLDEST_MYSQL: [u16; 3] = [5, 6, 0];
 const OLDEST_MARIADB: [u16; 3] = [10, 1, 0];
+/// First MariaDB with a privilege of its own for looking at replication.
+const SLAVE_MONITOR_SINCE: [u16; 3] = [10, 5, 2];
 /// Bytes a second that a server delivers as text rows, and a reader formats.
 const BYTES_PER_SECOND: u64 = 150_000_000;
 /// How long the read lock is usually held on MySQL.
@@ -59,7 +64,40 @@ fn blockers(server: &ServerFacts) -> Vec<Blocker> {
             remedy: Some(Remedy::Option("--accept-degraded non-transactional".to_owned())),
         });
     }
+    blockers.extend(lacking_privileges(server));
     blockers
+}
+
+/// What the account lacks on the whole server. What it needs on each schema depends on what is
+/// dumped, and is looked at when that is known.
+fn lacking_privileges(server: &ServerFacts) -> Option<Blocker> {
+    let mut needed = match server.flavor {
+        ServerFlavor::MariaDB if server.version >= SLAVE_MONITOR_SINCE => vec!["SLAVE MONITOR"],
+        ServerFlavor::MariaDB | ServerFlavor::MySQL | ServerFlavor::Percona => {
+            vec!["REPLICATION CLIENT"]
+        }
+    };
+    if server.flavor != ServerFlavor::MariaDB && server.binlog {
+        needed.extend(["RELOAD", "PROCESS"]);
+    }
+    needed.retain(|name| !has(server, name));
+    if needed.is_empty() {
+        return None;
+    }
+    let listed = needed.join(", ");
+    let account = Account::parse(&server.account).to_sql(Escaping::Backslash);
+    Some(Blocker {
+        what: format!("{} lacks {listed}", server.account),
+        remedy: Some(Remedy::Sql(format!("GRANT {listed} ON *.* TO {account};"))),
+    })
+}
+
+fn has(server: &ServerFacts, privilege: &str) -> bool {
+    let names = match privilege {
+        "SLAVE MONITOR" => ["SLAVE MONITOR", "REPLICA MONITOR"],
+        other => [other; 2],
+    };
+    server.privileges.iter().any(|given| names.contains(&given.as_str()))
 }
 
 fn is_covered(engine: &str) -> bool {

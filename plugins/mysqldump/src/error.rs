@@ -2,7 +2,7 @@
 
 use dbbackup_sdk::{
     Classify, ErrorCode, HostError,
-    server::{MissingPrivilege, SessionError},
+    server::{MissingPrivilege, ReplicaError, SessionError},
     wire::WireError,
 };
 
@@ -21,6 +21,9 @@ pub(crate) enum EngineError {
     /// A session failed.
     #[error(transparent)]
     Session(Box<SessionError>),
+    /// The server is a replica that is out of date.
+    #[error(transparent)]
+    Replica(Box<ReplicaError>),
     /// The host refused something: the run failed elsewhere, or was cancelled.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -202,9 +205,16 @@ impl From<SessionError> for EngineError {
     }
 }
 
+impl From<ReplicaError> for EngineError {
+    fn from(error: ReplicaError) -> Self {
+        Self::Replica(Box::new(error))
+    }
+}
+
 impl Classify for EngineError {
     fn code(&self) -> ErrorCode {
         match self {
+            Self::Replica(error) => error.code(),
             Self::Options(_) => ErrorCode::CONFIG,
             Self::Session(error) | Self::ReadTable { source: error, .. } => error.code(),
             Self::Host(error) => error.code(),
@@ -239,6 +249,7 @@ impl Classify for EngineError {
             Self::Session(error) | Self::ReadTable { source: error, .. } => {
                 return error.hint();
             }
+            Self::Replica(error) => return error.hint(),
             Self::Host(error) => return error.hint(),
             Self::Restore(error) => return error.hint(),
             Self::Options(_) | Self::Thread(_) | Self::NoSchema { .. } => return None,
@@ -253,6 +264,7 @@ impl Classify for EngineError {
                 matches!(error.code(), ErrorCode::LOCK_BUDGET | ErrorCode::CONNECT)
                     || error.wire().is_some_and(WireError::is_disconnect)
             }
+            Self::Replica(error) => error.is_retryable(),
             Self::Host(error) => error.is_retryable(),
             _ => false,
         }

@@ -2,7 +2,6 @@
 //! consistent snapshot, and restored statement by statement. No `mysqldump` program is needed.
 
 mod assess;
-mod cancel;
 mod dump;
 mod error;
 mod options;

@@ -93,6 +93,15 @@ impl Session {
         }))
     }
 
+    /// The server's clock, UTC, RFC 3339.
+    ///
+    /// # Errors
+    /// As [`Session::query`].
+    pub fn utc_now(&mut self) -> Result<String, SessionError> {
+        let sql = "SELECT DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%dT%H:%i:%s.%fZ')";
+        Ok(self.value(sql)?.unwrap_or_default())
+    }
+
     /// Begins a transaction whose reads all see this instant.
     ///
     /// # Errors

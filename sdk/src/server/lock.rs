@@ -190,6 +190,7 @@ pub struct ServerLock<'s> {
     watchdog: Option<Watchdog>,
     kind: LockKind,
     budget: LockBudget,
+    /// What it cost up to the last grant; `held` without the time since then.
     report: LockReport,
     granted: Instant,
 }
@@ -230,7 +231,7 @@ impl<'s> ServerLock<'s> {
     /// Milliseconds waited so far, and what else the lock cost up to now.
     #[must_use]
     pub fn report(&self) -> LockReport {
-        LockReport { held: self.granted.elapsed(), ..self.report }
+        LockReport { held: self.held(), ..self.report }
     }
 
     /// Goes on to a later stage of MariaDB's backup lock, within `budget.wait` again.
@@ -239,7 +240,9 @@ impl<'s> ServerLock<'s> {
     /// As [`Session::flush_tables_with_read_lock`]; nothing is locked any more after any of them.
     pub fn advance(&mut self, stage: BackupStage) -> Result<(), SessionError> {
         let wait = self.budget.wait;
-        let left = self.budget.hold.saturating_sub(self.granted.elapsed());
+        // The wait for a stage is no holding: it has its own limit.
+        self.report.held = self.held();
+        let left = self.budget.hold.saturating_sub(self.report.held);
         if !self.watchdog.as_ref().is_some_and(|watchdog| watchdog.waits_again(wait)) {
             return Err(self.exceeded(LockPhase::Holding));
         }
@@ -247,7 +250,8 @@ impl<'s> ServerLock<'s> {
         if let Err(error) = self.session.execute(stage.statement()) {
             return Err(self.not_granted(error, HalfTaken::Possible));
         }
-        self.report.waited += asked.elapsed();
+        self.granted = Instant::now();
+        self.report.waited += self.granted - asked;
         self.report.blocks_commits |= stage == BackupStage::BlockCommit;
         if self.watchdog.as_ref().is_some_and(|watchdog| watchdog.granted(left)) {
             return Ok(());
@@ -264,11 +268,15 @@ impl<'s> ServerLock<'s> {
     /// - [`SessionError::Statement`]: the session is gone, and the lock with it.
     pub fn unlock(mut self) -> Result<LockReport, SessionError> {
         let released = self.release();
-        self.report.held = self.granted.elapsed();
+        self.report.held = self.held();
         match self.watchdog.take().and_then(Watchdog::stop) {
             Some(phase) => Err(self.exceeded(phase)),
             None => released.map(|()| self.report),
         }
+    }
+
+    fn held(&self) -> Duration {
+        self.report.held + self.granted.elapsed()
     }
 
     fn release(&mut self) -> Result<(), SessionError> {

@@ -5,6 +5,7 @@
 //! where it can be asked, and derived from its version only where it cannot.
 
 mod account;
+mod cancel_watch;
 mod coordinates;
 mod error;
 mod flavor;
@@ -16,11 +17,13 @@ mod session;
 mod watchdog;
 
 pub use account::Account;
+pub use cancel_watch::CancelWatch;
 pub use coordinates::{BinlogStatus, LogStatus};
 pub use error::{LockPhase, SessionError};
 pub use flavor::ServerVersion;
 pub use grants::{Grants, MissingPrivilege, Requirement};
 pub use lock::{BackupStage, LockBudget, LockReport, ServerLock};
+pub use replica::{ChannelState, ReplicaChannel, ReplicaError};
 pub use session::{Record, Session, Table};
 
 pub use crate::wire::{Address, ConnectOptions, Secret, Ssl, SslMode};

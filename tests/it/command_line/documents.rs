@@ -40,7 +40,8 @@ fn of_commands_without_a_server() -> Result<()> {
     document(&rig, &["restore", "gone.sql", "--target-dir", "t"], "restore", false)?;
     document(&rig, &["cleanup"], "cleanup", true)?;
     let listed = document(&rig, &["engine", "list"], "engine-list", true)?;
-    ensure!(listed["data"]["engines"][0]["id"] == "mysqldump", "{listed}");
+    let engines = listed["data"]["engines"].as_array().context("no engines")?;
+    ensure!(engines.iter().any(|engine| engine["id"] == "mysqldump"), "{listed}");
     let info = document(&rig, &["engine", "info", "mysqldump"], "engine-info", true)?;
     ensure!(info["data"]["engines"][0]["options_schema"].is_object());
     document(&rig, &["engine", "lock"], "engine-lock", true)?;

@@ -55,7 +55,8 @@ fn expect(invocation: impl Fn() -> Invocation, case: Case) -> Result<()> {
     let text = invocation().run()?;
     text.expect_exit(exit).with_context(context)?;
     text.expect_stderr(message).with_context(context)?;
-    ensure!(text.stderr.contains("error: "), "case {arguments:?}: no error line: {text}");
+    let has_error_line = text.stderr.contains("error: ") || text.stderr.contains("error[E-PLUGIN-");
+    ensure!(has_error_line, "case {arguments:?}: no error line: {text}");
 
     let document = invocation().arg("--json").run()?;
     document.expect_exit(exit).with_context(context)?;

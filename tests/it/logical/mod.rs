@@ -72,6 +72,8 @@ pub(crate) fn restore_into(target: &Server) -> RestoreRequest {
             serde_json::from_value(connection(target.port(), ADMIN_USER)).expect("a connection"),
         ),
         directory: None,
+        places: Default::default(),
+        server: None,
         only: Vec::new(),
         map: Vec::new(),
         force: false,

@@ -53,6 +53,14 @@ pub(crate) fn product_file() -> Option<PathBuf> {
     non_empty(PRODUCT_FILE).map(PathBuf::from)
 }
 
+/// Set inside a guest of the test kit ([`Guest::run_test`](crate::Guest::run_test)).
+pub const IN_GUEST: &str = "DBBACKUP_TEST_IN_GUEST";
+
+/// Whether this process runs inside a guest, whose volumes are there to be destroyed.
+pub fn is_in_guest() -> bool {
+    non_empty(IN_GUEST).is_some()
+}
+
 /// The seed given to tests with random choices, so that a failure can be repeated.
 pub fn seed() -> Option<u64> {
     non_empty("DBBACKUP_TEST_SEED").and_then(|seed| seed.to_str()?.parse().ok())

@@ -10,15 +10,18 @@
 //! # Ok(())
 //! # }
 //! ```
+mod btrfs_disk;
 mod cache;
 mod contents;
 mod data;
 mod disk;
 pub mod env;
 mod fetch;
+mod guest;
 mod load;
 mod process;
 mod product;
+mod proof;
 mod proxy;
 mod random;
 mod rig;
@@ -27,15 +30,18 @@ mod server;
 mod skip;
 mod wait;
 
+pub use btrfs_disk::BtrfsDisk;
 pub use contents::Contents;
 pub use data::{
     DataSet, MeasuredData, SampleTables, kitchen_sink, large_row, non_transactional_tables,
 };
 pub use disk::SmallDisk;
 pub use fetch::{Flavor, Peers, ServerTree};
+pub use guest::{Guest, GuestKind, GuestOutcome, Steps};
 pub use load::{DdlLoad, LoadReport, WriteLoad};
 pub use mysql_async;
 pub use product::{Product, build_examples, workspace_root};
+pub use proof::{BinlogPlace, BusyLoad, Proof, Restored, check_tables, prove_under_load};
 pub use proxy::{Direction, Ending, FaultProxy};
 pub use random::Random;
 pub use rig::{Invocation, Outcome, Rig, Running, children_of};

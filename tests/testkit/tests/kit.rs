@@ -1,9 +1,9 @@
 //! The test kit itself: what the other tests rely on.
 use anyhow::Context as _;
 use dbbackup_testkit::{
-    ADMIN_PASSWORD, ADMIN_USER, AuthPlugin, DdlLoad, Direction, Ending, FaultProxy, Flavor, Rig,
-    SampleTables, Server, ServerOptions, SmallDisk, WriteLoad, is_root, kitchen_sink, large_row,
-    non_transactional_tables, pause, skip, wait_until,
+    ADMIN_PASSWORD, ADMIN_USER, AuthPlugin, DdlLoad, Direction, Ending, FaultProxy, Flavor, Guest,
+    GuestKind, Rig, SampleTables, Scratch, Server, ServerOptions, SmallDisk, WriteLoad, is_root,
+    kitchen_sink, large_row, non_transactional_tables, pause, skip, wait_until,
 };
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -189,5 +189,29 @@ fn small_disk_is_full_at_the_chosen_byte() -> anyhow::Result<()> {
     file.write_all(&[1; 8192])?;
     let full = file.write_all(&[1]);
     assert_eq!(full.map_err(|error| error.kind()), Err(ErrorKind::StorageFull));
+    Ok(())
+}
+
+/// A guest sees this machine's files, and has disks and a kernel of its own; what it writes outside
+/// of its disks is gone afterwards.
+#[test]
+fn a_guest_runs_a_script_and_hands_back_what_became_of_it() -> anyhow::Result<()> {
+    if let Some(reason) = GuestKind::Lvm.unavailable()? {
+        skip!("{reason}");
+    }
+    let scratch = Scratch::new()?;
+    let untouched = scratch.join("untouched");
+    let script = format!(
+        "cat /sys/block/ubda/size; echo error >&2; touch '{}'; lvs && exit 7",
+        untouched.display()
+    );
+    let guest = Guest::new(GuestKind::Lvm)?.disk(64 << 20)?.memory_mib(512);
+    let outcome = guest.run_script(&script, Duration::from_secs(60))?;
+    anyhow::ensure!(outcome.code() == Some(7), "{outcome}");
+    anyhow::ensure!(outcome.output() == "131072\nerror\n", "{outcome}");
+    anyhow::ensure!(!untouched.exists(), "the guest wrote to this machine");
+    let endless = Guest::new(GuestKind::Lvm)?.memory_mib(512);
+    let outcome = endless.run_script("sleep 600", Duration::from_secs(1))?;
+    anyhow::ensure!(outcome.code() == Some(124), "{outcome}");
     Ok(())
 }

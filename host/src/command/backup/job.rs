@@ -1,5 +1,5 @@
 //! The backup job, from flags and the engine that was chosen.
-use super::{PhysicalBackupArgs, output::Output};
+use super::{PhysicalBackupArgs, clone::Donor, output::Output};
 use crate::{
     backup::{BackupJob, ChosenEngine},
     cli::UsageError,
@@ -20,6 +20,7 @@ use std::time::Duration;
 pub(super) fn options(
     args: &PhysicalBackupArgs,
     context: &Context,
+    donor: Option<&Donor>,
 ) -> Result<EngineOptions, UsageError> {
     let engine = args.engine.as_deref().unwrap_or(&context.config.backup.engine);
     if engine == "auto" && !args.engine_options.is_empty() {
@@ -31,7 +32,10 @@ pub(super) fn options(
     let required = lists.into_iter().filter(|(_, names)| !names.is_empty());
     Ok(EngineOptions {
         given: given.collect(),
-        required: required.map(|(name, names)| (name, names.clone().into())).collect(),
+        required: required
+            .map(|(name, names)| (name, names.clone().into()))
+            .chain(args.clone.options(donor))
+            .collect(),
         ..EngineOptions::of_config(&context.config)
     })
 }
@@ -40,6 +44,7 @@ pub(super) fn options(
 pub(super) fn of(
     args: &PhysicalBackupArgs,
     connection: &Connection,
+    donor: Option<&Donor>,
     environment: Environment,
     output: Output,
     choice: Choice<'_>,
@@ -56,7 +61,8 @@ pub(super) fn of(
             hold_ms: milliseconds(args.limits.max_lock),
         },
         accept_degraded: args.limits.accept_degraded.clone(),
-        secrets: secrets(connection),
+        max_replica_lag_ms: Some(milliseconds(args.limits.max_replica_lag)),
+        secrets: secrets_with(connection, args.clone.recipients_secret(donor)),
         output: output.location,
         manifest_file: writing.manifest.clone(),
         encoding: Some(output.encoding),
@@ -70,11 +76,26 @@ pub(super) fn of(
     })
 }
 
+/// Name by which engines ask for the password of the account on a clone's donor.
+const DONOR_PASSWORD_SECRET: &str = "clone.donor_password";
+
+/// What the engine of a backup may ask for by name.
+fn secrets_with(connection: &Connection, donor_password: Option<&[u8]>) -> Secrets {
+    let mut secrets = secrets(connection);
+    if let Some(password) = donor_password {
+        secrets.insert(DONOR_PASSWORD_SECRET, password);
+    }
+    secrets
+}
+
 /// What engines may ask for by name.
 pub(crate) fn secrets(connection: &Connection) -> Secrets {
     let mut secrets = Secrets::new();
     if let Some(password) = connection.password() {
         secrets.insert(PASSWORD_SECRET, password);
+    }
+    if let Some(password) = crate::env::clone_donor_password() {
+        secrets.insert(DONOR_PASSWORD_SECRET, password.to_vec());
     }
     secrets
 }

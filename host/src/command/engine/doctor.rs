@@ -1,5 +1,7 @@
 //! `dbbackup doctor` and `dbbackup engine doctor`: looks for what stands in the way of a backup and
 //! says what would mend it. Changes nothing.
+mod server;
+
 use crate::{
     cli::ConnectionArgs,
     command::Context,
@@ -8,7 +10,7 @@ use crate::{
     exit::{Classified, Exit, Failure},
     output::{CommandResult, Report},
     plugin::{EngineRef, Registry},
-    selector::{Asking, environment},
+    selector::{Asking, environment, rank::shown},
     supervisor::{Limits, job::ErrorReport},
 };
 use clap::Args;
@@ -59,7 +61,7 @@ pub(crate) fn run(args: &DoctorArgs, context: &Context) -> CommandResult {
     let mut exit = Exit::Precondition;
     match environment::gather(&connection, environment::destination(&output_dir(context))) {
         Ok(gathered) => {
-            findings.push(server(&connection, &gathered));
+            findings.extend(server::findings(&connection, &gathered)?);
             findings.extend(ask(&engines, &registry, context, &connection, &gathered)?);
         }
         Err(error) => {
@@ -131,13 +133,6 @@ fn writable(area: &str, path: &Path) -> Found {
             found(area, Severity::Problem, format!("{shown} cannot be written: {error}"), None)
         }
     }
-}
-
-fn server(connection: &Connection, environment: &Environment) -> Found {
-    let server = environment.server.as_ref();
-    let version = server.map(|server| format!("{} {}", server.flavor, server.version_text));
-    let what = format!("{} is {}", connection.address(), version.unwrap_or_default());
-    found("server", Severity::Good, what, None)
 }
 
 /// Findings of engines with a doctor; of the others, what stands in the way by their assessment.
@@ -215,7 +210,7 @@ fn describe(found: &Found) -> String {
         Severity::Warning => "warning",
         Severity::Good => "good",
     };
-    let remedy = found.finding.remedy.as_ref().map(|remedy| format!("  mend: {}\n", remedy.text()));
+    let remedy = found.finding.remedy.as_ref().map(|remedy| format!("  mend: {}\n", shown(remedy)));
     format!("{word}: {}: {}\n{}", found.area, found.finding.what, remedy.unwrap_or_default())
 }
 

@@ -4,7 +4,7 @@ use crate::{
     command::Context,
     engine_options::EngineOptions,
     output::{CommandResult, Report},
-    selector::{SelectError, Selector, SelectorConfig, explain},
+    selector::{SNAPSHOT_FAMILY, SelectError, Selector, SelectorConfig, explain},
     supervisor::Limits,
 };
 use clap::Args;
@@ -15,6 +15,10 @@ pub(crate) struct SelectArgs {
     /// Engine, engine family, or `auto` [default: `backup.engine` of the configuration].
     #[arg(long, value_name = "NAME")]
     engine: Option<String>,
+    /// Member of the family `snapshot`, such as lvm, zfs or btrfs [default:
+    /// `backup.snapshot.backend` of the configuration].
+    #[arg(long, value_name = "NAME")]
+    snapshot_backend: Option<String>,
     /// Where the backup would go [default: `backup.output_dir`].
     #[arg(long, value_name = "LOCATION")]
     output: Option<String>,
@@ -36,7 +40,7 @@ pub(super) fn run(args: &SelectArgs, context: &Context) -> CommandResult {
     let config = SelectorConfig {
         prefer_physical: args.prefer_physical,
         options: EngineOptions::of_config(&context.config),
-        ..selector_config(context)
+        ..selector_config(context, args.snapshot_backend.as_ref())
     };
     let runtime = context.runtime(&registry, Limits::default())?;
     let progress = context.progress();
@@ -47,9 +51,12 @@ pub(super) fn run(args: &SelectArgs, context: &Context) -> CommandResult {
     let name = args.engine.as_ref().unwrap_or(&context.config.backup.engine);
     let ranking = selector.rank(name, &connection, &environment)?;
     let reason = ranking.reason(name, &environment);
+    // What the storage can do is a fact of the server, whichever engine was named.
+    let family = selector.family_answers(SNAPSHOT_FAMILY, &ranking, &connection, &environment)?;
+    let snapshots = explain::has_snapshots(&family);
     drop(progress);
 
-    let mut text = explain::database_information(&environment, &ranking);
+    let mut text = explain::database_information(&environment, snapshots);
     let chosen = ranking.chosen().map(|chosen| chosen.engine.clone());
     let engine = chosen.as_deref().unwrap_or("none");
     let why = if chosen.is_some() { reason.as_str() } else { "no engine fits; see --explain" };
@@ -57,19 +64,20 @@ pub(super) fn run(args: &SelectArgs, context: &Context) -> CommandResult {
     if args.explain {
         text.push_str(&explain::explanation(&ranking));
     }
-    let report = Report::new(&explain::data(&environment, &ranking, &reason), text);
+    let data = explain::data(&environment, &ranking, snapshots, &reason);
+    let report = Report::new(&data, text);
     Ok(match chosen {
         Some(_) => report,
         None => report.failing(SelectError::none_fits(name, &ranking)),
     })
 }
 
-/// What the configuration says about choosing.
-pub(crate) fn selector_config(context: &Context) -> SelectorConfig {
-    let backend = context.config.backup.snapshot.backend;
+/// What the configuration says about choosing, and `--snapshot-backend`, which comes before it.
+pub(crate) fn selector_config(context: &Context, backend: Option<&String>) -> SelectorConfig {
+    let configured = context.config.backup.snapshot.backend;
     SelectorConfig {
         auto_select_third_party: context.config.plugins.auto_select_third_party,
-        backend: backend.map(|backend| backend.name().to_owned()),
+        backend: backend.cloned().or(configured.map(|backend| backend.name().to_owned())),
         ..SelectorConfig::default()
     }
 }

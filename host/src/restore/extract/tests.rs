@@ -4,7 +4,7 @@ use crate::{
     artefact::Identified,
     exit::{Exit, Failure},
     pipeline::CancelFlag,
-    restore::select::Selection,
+    restore::{layout::Layout, select::Selection},
     supervisor::Silent,
 };
 use dbbackup_plugin_api::document::manifest::EncodingRecord;
@@ -48,7 +48,7 @@ fn restore(archive: &Path, into: &Path, only: &[&str]) -> Result<Extracted, Fail
     let artefact = Identified::new(archive, &encoding, &[])?;
     let mut members = artefact.unrecorded_members(&CancelFlag::new())?;
     let only: Vec<String> = only.iter().map(|pattern| (*pattern).to_owned()).collect();
-    extract(&mut members, into, &Selection::new(&only)?, &Silent)
+    extract(&mut members, &Layout::plain(into), &Selection::new(&only)?, &Silent)
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn the_cloud_and_disk_space_count() {
     environment.destination = Destination { cloud: true, ..Destination::default() };
     let copying = |engine: &str, extra| {
         let estimate = Estimate { extra_disk_bytes: Some(extra), ..Estimate::default() };
-        candidate(engine, "snapshot", Assessment { estimate, ..answer(Consistency::Physical) })
+        candidate(engine, "copy", Assessment { estimate, ..answer(Consistency::Physical) })
     };
     let candidates = || vec![copying("a-full", 100 * GB), copying("b-cow", 0)];
     assert_eq!(best(candidates(), &environment, &Rules::default()), "b-cow");
@@ -170,7 +170,7 @@ fn the_reason_is_that_of_the_handbook() {
 fn what_stands_in_the_way_is_said_with_its_remedy() {
     let blocked = candidate("clone", "clone", no());
     assert_eq!(blocked.obstacle(), "the clone plugin is not active");
-    assert_eq!(blocked.remedy().as_deref(), Some("INSTALL PLUGIN clone SONAME 'mysql_clone.so'"));
+    assert_eq!(blocked.remedy().as_deref(), Some("INSTALL PLUGIN clone SONAME 'mysql_clone.so';"));
 }
 
 #[test]

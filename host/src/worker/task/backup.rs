@@ -6,6 +6,7 @@ use crate::{
         Container, MemberRecords, Output, Pipeline, PipelineError, PipelineReceipt, PipelineSpec,
         Progress,
     },
+    plugin::PluginError,
     supervisor::job::{BackupReceipt, BackupTask, ManifestDraft, WorkerOutput},
     target::INNER_MANIFEST,
     worker::{
@@ -14,10 +15,13 @@ use crate::{
         sink,
     },
 };
-use dbbackup_plugin_api::document::{
-    backup::BackupSummary,
-    manifest::{FileRecord, ObjectRecord, PagesRecord},
-    path::EntryPath,
+use dbbackup_plugin_api::{
+    document::{
+        backup::BackupSummary,
+        manifest::{FileRecord, ObjectRecord, PagesRecord},
+        path::EntryPath,
+    },
+    error::ErrorCode,
 };
 use jiff::Timestamp;
 use std::{
@@ -50,10 +54,7 @@ pub(super) fn run(
     let pipeline = Arc::new(Pipeline::start(spec, output)?);
     let summary = match engine.backup(&task.request, sink::sink(&pipeline)) {
         Ok(summary) => summary,
-        // The engine says what it saw of a failed pipeline; the pipeline knows why it failed.
-        Err(error) => {
-            return Err(root_cause(&pipeline).map_or(error.into(), WorkerError::Pipeline));
-        }
+        Err(error) => return Err(explained(error, &pipeline)),
     };
     let pipeline = Arc::into_inner(pipeline)
         .ok_or_else(|| WorkerError::SinkKept { engine: task.engine.engine.clone() })?;
@@ -79,6 +80,23 @@ fn pipeline_spec(
     Ok((spec, progress))
 }
 
+/// The engine says what it saw of a failed pipeline; the pipeline knows why it failed. But for files
+/// of the source that could not be read: an engine that then says something else than that the sink
+/// has failed knows the reason behind it, such as a snapshot whose room has run out.
+fn explained(error: PluginError, pipeline: &Pipeline) -> WorkerError {
+    match root_cause(pipeline) {
+        Some(cause) if cause.is_source() && is_own_reason(&error) => error.into(),
+        Some(cause) => WorkerError::Pipeline(cause),
+        None => error.into(),
+    }
+}
+
+/// Whether an engine says something else than that the source could not be read, which is how the
+/// sink has told it.
+fn is_own_reason(error: &PluginError) -> bool {
+    matches!(error, PluginError::Engine { error, .. } if error.code != ErrorCode::SOURCE_IO)
+}
+
 /// The first error of a pipeline, if it failed by itself.
 fn root_cause(pipeline: &Pipeline) -> Option<PipelineError> {
     match pipeline.records() {
@@ -102,8 +120,9 @@ fn append_ours(
         return Ok(());
     }
     let files = pipeline.records()?.files;
-    let roots = manifest::used_roots(draft.roots.clone(), &files);
-    let text = restore_text(&ManifestDraft { roots, ..draft.clone() });
+    let roots = manifest::roots_of(draft.roots.clone(), &summary.roots);
+    let roots = manifest::used_roots(roots, &files);
+    let text = restore_text(&ManifestDraft { roots, ..draft.clone() }, &files);
     pipeline.append(OUR_ROOT, EntryPath::from("RESTORE.txt"), text.as_bytes())?;
     if container == Container::Tar {
         let files = pipeline.records()?.files;

@@ -56,6 +56,7 @@ pub(crate) fn run(
     let mut meta = sessions.open()?;
     let selection = Selection::new(options);
     let grants = privilege::check(&mut meta, &selection)?;
+    let out_of_date = meta.check_replica(&run.request)?;
     let budget = LockBudget::from(&run.request.lock_budget);
 
     let mut ddl_session = sessions.open()?;
@@ -67,7 +68,7 @@ pub(crate) fn run(
     let mut emitter = Emitter::new(sink, &run.host, options, &mut snapshot, &mut meta, &catalogue);
     emitter.emit()?;
     let mut progress = emitter.into_progress();
-    progress.degraded.extend(degraded);
+    progress.degraded.extend(out_of_date.into_iter().chain(degraded));
 
     let mut locks: Vec<LockRecord> = snapshot.lock.take().into_iter().collect();
     if let Some(lock) = ddl_lock {

@@ -3,11 +3,11 @@
 use dbbackup_sdk::{
     BackupRun,
     document::connection::PASSWORD_SECRET,
-    server::Session,
+    server::{CancelWatch, Session},
     wire::{ConnectOptions, Secret},
 };
 
-use crate::{cancel::CancelWatch, error::EngineError};
+use crate::error::EngineError;
 
 /// Settings of every session.
 ///

@@ -54,7 +54,7 @@ pub(crate) fn begin(
     Ok(Snapshot {
         coordinates: exact(status),
         replica_sources,
-        consistent_at: now(meta)?,
+        consistent_at: meta.utc_now()?,
         lock: Some(report.into()),
         reader,
     })
@@ -72,7 +72,7 @@ fn begin_without_lock(
     Ok(Snapshot {
         coordinates: exact(status),
         replica_sources,
-        consistent_at: now(meta)?,
+        consistent_at: meta.utc_now()?,
         lock: None,
         reader,
     })
@@ -108,11 +108,6 @@ fn exact(status: Option<BinlogStatus>) -> CoordinatesRecord {
         gtid: status.gtid,
         ..CoordinatesRecord::default()
     }
-}
-
-fn now(meta: &mut Session) -> Result<String, EngineError> {
-    let text = meta.value("SELECT DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%dT%H:%i:%s.%fZ')")?;
-    Ok(text.unwrap_or_default())
 }
 
 /// A MariaDB replica's position as the snapshot sees it. File and offset of the source are not

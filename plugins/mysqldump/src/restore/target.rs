@@ -7,7 +7,7 @@ use dbbackup_sdk::{
     document::{connection::PASSWORD_SECRET, manifest::CoordinatesRecord},
     position::GtidSet,
     server::{
-        Session, SessionError,
+        CancelWatch, Session, SessionError,
         quote::{self, Escaping},
     },
     wire::{ConnectOptions, Secret},
@@ -15,7 +15,6 @@ use dbbackup_sdk::{
 
 use super::chosen::Choice;
 use crate::{
-    cancel::CancelWatch,
     error::{EngineError, RestoreError},
     options::Options,
 };

@@ -1,6 +1,8 @@
 //! Capabilities: roles and services found by a versioned id, each with its own checked layout.
 use abi_stable::{
-    StableAbi, abi_stability::abi_checking::check_layout_compatibility, std_types::RStr,
+    StableAbi,
+    abi_stability::abi_checking::{CheckingGlobals, check_layout_compatibility_with_globals},
+    std_types::RStr,
     type_layout::TypeLayout,
 };
 
@@ -80,14 +82,27 @@ impl std::fmt::Debug for RawCapability {
     }
 }
 
-/// Checks two layouts in both directions: the stock check refuses an older peer on a newer side
-/// as soon as a prefix type grew, although missing fields read as `None` there.
+/// Checks two layouts as seen from the older side, which is what a grown prefix type allows.
+///
+/// The stock check refuses an older peer on a newer side as soon as a prefix type grew, although
+/// missing fields read as `None` there. It also remembers all that it has compared, across
+/// libraries that never meet, and refuses one for what another lacks: each pair is compared alone.
 ///
 /// # Errors
-/// abi_stable's account of the differences, seen from the newer side.
+/// abi_stable's account of the differences.
 pub fn check_layout(ours: &'static TypeLayout, theirs: &'static TypeLayout) -> Result<(), String> {
-    match (check_layout_compatibility(ours, theirs), check_layout_compatibility(theirs, ours)) {
-        (Ok(()), _) | (_, Ok(())) => Ok(()),
-        (Err(errors), Err(_)) => Err(errors.to_string()),
-    }
+    let (older, newer) =
+        if api_version(theirs) < api_version(ours) { (theirs, ours) } else { (ours, theirs) };
+    check_layout_compatibility_with_globals(older, newer, &CheckingGlobals::new())
+        .map_err(|errors| errors.to_string())
+}
+
+/// Version of plugin-api behind a layout. A reference to a prefix type is of `abi_stable` itself,
+/// whatever its version; what it refers to is among its phantom fields.
+fn api_version(layout: &'static TypeLayout) -> Option<semver::Version> {
+    const CONTRACT: &str = env!("CARGO_PKG_NAME");
+    let mut types =
+        std::iter::once(layout).chain(layout.phantom_fields().iter().map(|field| field.layout()));
+    let found = types.find(|layout| layout.package().as_str() == CONTRACT)?;
+    semver::Version::parse(found.package_version().version.as_str()).ok()
 }

@@ -29,9 +29,11 @@ const NEVER_UNPACKED: [&str; 9] = [
 pub(crate) struct Selection<'a> {
     /// The Debian suite, such as `sid`.
     pub(crate) suite: &'a str,
+    /// Components of the suite, such as `main contrib`.
+    pub(crate) components: &'a str,
     /// Packages that are fetched with all that they depend on.
     pub(crate) packages: &'a [&'a str],
-    /// Packages that are fetched alone, for the files inside.
+    /// Packages that are fetched alone, for the files inside; `name=6.1.176-*` chooses a version.
     pub(crate) alone: &'a [&'a str],
 }
 
@@ -39,7 +41,7 @@ pub(crate) struct Selection<'a> {
 ///
 /// Returns the version of the first package.
 pub(crate) fn unpack(selection: &Selection<'_>, root: &Path, scratch: &Path) -> Result<String> {
-    let state = State::create(selection.suite, scratch)?;
+    let state = State::create(selection, scratch)?;
     let mut names = state.closure(selection.packages)?;
     names.extend(selection.alone.iter().map(|name| (*name).to_owned()));
     let archives = state.download(&names)?;
@@ -47,7 +49,8 @@ pub(crate) fn unpack(selection: &Selection<'_>, root: &Path, scratch: &Path) -> 
     for archive in &archives {
         run(Command::new("dpkg-deb").arg("-x").arg(archive).arg(root))?;
     }
-    let first = selection.packages.first().context("no package selected")?;
+    let first = selection.packages.first().or(selection.alone.first());
+    let first = first.context("no package selected")?.split('=').next().unwrap_or_default();
     let archive = archives
         .iter()
         .find(|path| file_name(path).starts_with(&format!("{first}_")))
@@ -66,15 +69,16 @@ struct State {
 
 impl State {
     /// Reads the suite's package lists from the first of the machine's own mirrors that has it.
-    fn create(suite: &str, directory: &Path) -> Result<Self> {
+    fn create(selection: &Selection<'_>, directory: &Path) -> Result<Self> {
         for part in ["lists/partial", "cache/archives/partial", "etc/preferences.d", "log"] {
             fs::create_dir_all(directory.join(part))?;
         }
         fs::write(directory.join("status"), "")?;
+        let Selection { suite, components, .. } = selection;
         let state = Self { directory: directory.to_owned() };
         let mut refused = Vec::new();
         for site in mirrors()? {
-            let line = format!("deb [signed-by={KEYRING}] {site} {suite} main\n");
+            let line = format!("deb [signed-by={KEYRING}] {site} {suite} {components}\n");
             fs::write(directory.join("etc/sources.list"), line)?;
             match retried(|| run(state.apt().arg("update"))) {
                 Ok(_) => return Ok(state),
@@ -86,6 +90,9 @@ impl State {
 
     /// Lists `packages` and all they depend on, without what no server needs.
     fn closure(&self, packages: &[&str]) -> Result<Vec<String>> {
+        if packages.is_empty() {
+            return Ok(Vec::new());
+        }
         let output = run(self.apt().args(["install", "--simulate"]).args(packages))?;
         let plan = String::from_utf8(output.stdout)?;
         Ok(plan

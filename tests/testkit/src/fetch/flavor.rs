@@ -63,6 +63,7 @@ impl Flavor {
         let mariadb = |suite| {
             Source::Debian(Selection {
                 suite,
+                components: "main",
                 packages: &[
                     "mariadb-server-core",
                     "mariadb-client-core",
@@ -76,6 +77,7 @@ impl Flavor {
         match self {
             Self::Mysql97 => Source::Debian(Selection {
                 suite: "sid",
+                components: "main",
                 packages: &["mysql-server-core", "mysql-client-core"],
                 alone: &[],
             }),

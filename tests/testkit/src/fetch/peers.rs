@@ -35,6 +35,7 @@ impl Peers {
         let directory = cache::entry(&format!("peers-bookworm-{LAYOUT}"), |building, home| {
             let selection = Selection {
                 suite: "bookworm",
+                components: "main",
                 packages: &["sysbench", "tar", "gzip", "pigz", "zstd", "mydumper"],
                 alone: &[],
             };

@@ -1,7 +1,17 @@
 //! The arguments that a server is started with.
 use super::{Server, Tls, keyring, tls};
+use crate::env;
 use crate::fetch::Flavor;
 use anyhow::Result;
+
+/// What a server needs to start in a guest of the test kit, whose processes have little room: MariaDB
+/// 10.11 reserves addresses for a far larger buffer pool than it is told to use.
+const SMALL: [&str; 4] = [
+    "--innodb-buffer-pool-size=64M",
+    "--loose-innodb-buffer-pool-size-max=64M",
+    "--innodb-flush-method=fsync",
+    "--tmpdir=/tmp",
+];
 
 /// Arguments for [`Server::begin`](super::Server), the test's own ones last so that they win.
 pub(super) fn arguments(server: &Server) -> Result<Vec<String>> {
@@ -18,6 +28,9 @@ pub(super) fn arguments(server: &Server) -> Result<Vec<String>> {
         // Commits reach the page cache, so a kill of the process loses none.
         arguments.push("--innodb-flush-log-at-trx-commit=2".to_owned());
         arguments.push("--sync-binlog=0".to_owned());
+    }
+    if env::is_in_guest() {
+        arguments.extend(SMALL.map(str::to_owned));
     }
     arguments.extend(keyring::arguments(server));
     arguments.extend(server.options.page_size_kib.map(page_size));

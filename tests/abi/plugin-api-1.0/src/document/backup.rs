@@ -7,6 +7,7 @@ use super::{
     manifest::{CoordinatesRecord, ExcludedRecord, LockRecord, ReplicaSourceRecord},
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What the host asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,10 @@ pub struct BackupRequest {
     /// Weaker promises that the operator accepts by name (`non-transactional`, …).
     #[serde(default)]
     pub accept_degraded: Vec<String>,
+    /// On a replica, how far the applier may be behind its source, milliseconds, beyond the delay
+    /// that it was told to keep; any distance if there is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_replica_lag_ms: Option<u64>,
     /// Fields of later versions.
     #[serde(flatten)]
     pub extra: Extra,
@@ -60,6 +65,9 @@ pub struct BackupSummary {
     /// What a restore needs, a clause each.
     #[serde(default)]
     pub restore_needs: Vec<String>,
+    /// Original path of each root; where it is not empty, it stands for what the host found out.
+    #[serde(default)]
+    pub roots: BTreeMap<String, String>,
     /// Facts for the manifest's `source`, such as `innodb_page_size`.
     #[serde(default)]
     pub source: Extra,

@@ -30,6 +30,13 @@ pub enum PageCheck {
     None,
 }
 
+impl PageCheck {
+    /// True for a file whose pages are not checked.
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
 /// One entry, as it is opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryMeta {

@@ -1,5 +1,9 @@
 //! The backup manifest: the commit record of one backup. Bytes without it are not a backup.
-use super::{Extra, document, entry::EntryKind, path::EntryPath};
+use super::{
+    Extra, document,
+    entry::{EntryKind, PageCheck},
+    path::EntryPath,
+};
 use crate::position::{BinlogCoordinates, GtidSet};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -165,18 +169,61 @@ pub struct CoordinatesRecord {
 }
 
 /// One channel of a replica, in the coordinates of its source.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReplicaSourceRecord {
     /// Channel name; empty for the default one.
     pub channel: String,
-    /// Address of the source.
+    /// Address of the source, `host:port`.
     pub source: String,
-    /// Position up to which the replica has applied.
+    /// Position in the source's binlog up to which the replica has applied. With several applier
+    /// threads and without GTIDs it is the lowest position that all of them have reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binlog: Option<BinlogCoordinates>,
-    /// GTID position of the applier.
+    /// GTID position of the applier; MySQL has one set for all channels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gtid: Option<GtidSet>,
+    /// Position in the source's binlog up to which the replica has received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received: Option<BinlogCoordinates>,
+    /// Position of the applier in the replica's own relay log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<BinlogCoordinates>,
+    /// The source is followed by GTIDs, not by file and position.
+    #[serde(default)]
+    pub by_gtid: bool,
+    /// The connection to the source is encrypted.
+    #[serde(default)]
+    pub tls: bool,
+    /// What the thread does that receives.
+    #[serde(default)]
+    pub receiver: ReplicaThread,
+    /// What the threads do that apply.
+    #[serde(default)]
+    pub applier: ReplicaThread,
+    /// Seconds that the applier is behind, as the replica says; unknown while a thread is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds_behind: Option<u64>,
+    /// Seconds that the applier is told to stay behind.
+    #[serde(default)]
+    pub delay_seconds: u64,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// What a thread of a replica does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplicaThread {
+    /// It runs.
+    Running,
+    /// It runs, and has no connection to the source.
+    Connecting,
+    /// It does not run.
+    Stopped,
+    /// The server did not say.
+    #[default]
+    Unknown,
 }
 
 /// One server lock.
@@ -253,6 +300,9 @@ pub struct FileRecord {
     /// Where it starts, for reading it alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seek: Option<SeekRecord>,
+    /// How its pages may be checked.
+    #[serde(default, skip_serializing_if = "PageCheck::is_none")]
+    pub page_check: PageCheck,
     /// Result of its page check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pages: Option<PagesRecord>,

@@ -1,6 +1,7 @@
 //! `cargo xtask servers`: fetches what the tests run against, for work without a network.
-use anyhow::Result;
-use dbbackup_testkit::{Flavor, Peers, Server, ServerOptions, ServerTree};
+use anyhow::{Result, anyhow};
+use dbbackup_testkit::{Flavor, GuestKind, Peers, Server, ServerOptions, ServerTree};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// Fetch the servers of the tests into the cache and start each once.
@@ -13,7 +14,9 @@ pub(crate) struct ServersArgs {
 }
 
 pub(crate) fn run(args: &ServersArgs) -> Result<()> {
+    let guests = Guests::start();
     prepare()?;
+    guests.wait()?;
     if args.all {
         prepare_one(Flavor::Mariadb118)?;
         prepare_one(Flavor::Mysql56)?;
@@ -43,4 +46,32 @@ fn prepare_one(flavor: Flavor) -> Result<()> {
         started.elapsed().as_secs_f64()
     );
     Ok(())
+}
+
+/// The guests for LVM and ZFS, being prepared beside other work: a cold cache costs the build of
+/// ZFS, five minutes of processor time.
+pub(crate) struct Guests(JoinHandle<Result<Vec<String>>>);
+
+impl Guests {
+    pub(crate) fn start() -> Self {
+        Self(std::thread::spawn(|| GuestKind::ALL.into_iter().map(prepare_guest).collect()))
+    }
+
+    pub(crate) fn wait(self) -> Result<()> {
+        println!("== guests");
+        let lines =
+            self.0.join().map_err(|_| anyhow!("the preparation of the guests panicked"))??;
+        lines.iter().for_each(|line| println!("   {line}"));
+        Ok(())
+    }
+}
+
+/// A guest that cannot run here is no failure: its tests are skipped and counted.
+fn prepare_guest(kind: GuestKind) -> Result<String> {
+    if let Some(reason) = kind.unavailable()? {
+        return Ok(format!("{kind:?}: none, {reason}"));
+    }
+    let started = Instant::now();
+    kind.prepare()?;
+    Ok(format!("{kind:?} ({:.1} s)", started.elapsed().as_secs_f64()))
 }

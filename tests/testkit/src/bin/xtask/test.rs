@@ -21,10 +21,12 @@ pub(crate) struct TestArgs {
 }
 
 pub(crate) fn run(args: &TestArgs) -> Result<()> {
+    let guests = servers::Guests::start();
     step::run("format", cargo()?.args(["fmt", "--all", "--check"]))?;
     step::run("lints", cargo()?.args(CLIPPY))?;
     let product_file = build()?;
     servers::prepare()?;
+    guests.wait()?;
     let outcome = run_tests(args, &product_file)?;
     outcome.report()
 }

@@ -1,4 +1,4 @@
-//! Ends sessions from another thread when the run is cancelled, and says meanwhile that we live.
+//! Ends sessions from another thread when the run is cancelled.
 
 use std::{
     io,
@@ -10,17 +10,16 @@ use std::{
     time::Duration,
 };
 
-use dbbackup_sdk::{Host, server::Session, wire::Canceller};
+use crate::{Host, server::Session, wire::Canceller};
 
 /// How often the host is asked. A cancelled run has to end within two seconds.
 const ASK_EVERY: Duration = Duration::from_millis(200);
-/// Every so many questions the host is told that we live, although a statement takes its time: each
-/// wait for the server ends with the session's stall budget.
+/// Every so many questions the host is told that we live, where that is wanted.
 const HEARTBEAT_EVERY: u32 = 25;
 
 /// Watches for cancellation until it is dropped.
 #[derive(Debug)]
-pub(crate) struct CancelWatch {
+pub struct CancelWatch {
     sessions: Arc<Mutex<Watched>>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -33,11 +32,28 @@ struct Watched {
 }
 
 impl CancelWatch {
-    /// Starts to watch.
+    /// Starts to watch, and says meanwhile that the engine lives although a statement takes its
+    /// time: for engines whose every wait ends with the stall budget of its session.
     ///
     /// # Errors
     /// No thread can be started.
-    pub(crate) fn start(host: &Host) -> io::Result<Self> {
+    pub fn start(host: &Host) -> io::Result<Self> {
+        Self::start_with(host, |host, asked| {
+            if asked.is_multiple_of(HEARTBEAT_EVERY) {
+                host.heartbeat();
+            }
+        })
+    }
+
+    /// Starts to watch without a word: for engines that say themselves when they live.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub fn start_silent(host: &Host) -> io::Result<Self> {
+        Self::start_with(host, |_, _| {})
+    }
+
+    fn start_with(host: &Host, each: impl Fn(&Host, u32) + Send + 'static) -> io::Result<Self> {
         let sessions = Arc::new(Mutex::new(Watched::default()));
         let (stop, stopped) = channel();
         let (host, watched) = (host.clone(), Arc::clone(&sessions));
@@ -45,9 +61,7 @@ impl CancelWatch {
             let mut asked = 0_u32;
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(ASK_EVERY) {
                 asked = asked.wrapping_add(1);
-                if asked.is_multiple_of(HEARTBEAT_EVERY) {
-                    host.heartbeat();
-                }
+                each(&host, asked);
                 if host.is_cancelled() {
                     let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
                     watched.cancelled = true;
@@ -60,7 +74,7 @@ impl CancelWatch {
     }
 
     /// Ends this session too when the run is cancelled, at once if it is already.
-    pub(crate) fn add(&self, session: &Session) {
+    pub fn add(&self, session: &Session) {
         let mut watched = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let canceller = session.canceller();
         if watched.cancelled {

@@ -1,0 +1,55 @@
+//! Why a backup cannot tell how to attach a server restored from it.
+use crate::exit::{Classified, Exit};
+
+/// No statement can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplicaStatementError {
+    /// The source had no binlog, or the engine did not read its position.
+    #[error("backup {id} holds no position in the binlog of its source")]
+    NoPosition {
+        /// The backup.
+        id: String,
+    },
+    /// Only an exact position of the binlog will do, and this is a range.
+    #[error("backup {id} lies somewhere behind {binlog}, and its source does not use GTIDs")]
+    Inexact {
+        /// The backup.
+        id: String,
+        /// Lower end of the range.
+        binlog: String,
+    },
+    /// The source's address cannot be read.
+    #[error("{address:?} is no host and port")]
+    Address {
+        /// What the manifest says.
+        address: String,
+    },
+}
+
+impl Classified for ReplicaStatementError {
+    fn exit(&self) -> Exit {
+        Exit::Precondition
+    }
+
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::NoPosition { .. } => {
+                "a server without a binlog (log_bin) has no replicas; turn it on and back up again"
+            }
+            Self::Inexact { .. } => {
+                "dbbackup verify --level boot tells the exact position, and keeps it beside the backup"
+            }
+            Self::Address { .. } => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    fn code(&self) -> String {
+        match self {
+            Self::NoPosition { .. } => "E-REPLICA-NO-POSITION",
+            Self::Inexact { .. } => "E-REPLICA-INEXACT",
+            Self::Address { .. } => "E-REPLICA-ADDRESS",
+        }
+        .to_owned()
+    }
+}

@@ -1,0 +1,70 @@
+//! Method `local`: the connected server clones itself into a directory of its host, which is archived
+//! and removed. It needs room for a second copy of the data, and a dbbackup on that host.
+
+use std::path::Path;
+
+use dbbackup_sdk::{
+    BackupRun, Sink,
+    document::backup::BackupSummary,
+    server::{BinlogStatus, Session},
+    wire::Secret,
+};
+
+use crate::{
+    options::Options,
+    server_clone::{self, CloningServer, MethodError},
+};
+
+/// Room beside the data: redo of the meantime, and what the server's estimate leaves out.
+const EXTRA_BYTES: u64 = 128 << 20;
+/// Files of the server, and their sizes.
+const FILES: &str = "SELECT FILE_NAME AS name, FILE_TYPE AS kind, \
+                     CAST(COALESCE(TOTAL_EXTENTS * EXTENT_SIZE, 0) AS UNSIGNED) AS bytes \
+                     FROM information_schema.FILES \
+                     WHERE ENGINE = 'InnoDB' AND FILE_TYPE <> 'TEMPORARY'";
+
+/// Clones, archives and removes.
+pub(crate) fn backup(
+    run: &BackupRun,
+    options: &Options,
+    sink: &Sink,
+) -> Result<BackupSummary, MethodError> {
+    let mut server = CloningServer::connect(run, options)?;
+    let degraded = server.check_left_out(&server.source)?;
+    let bytes = cloned_bytes(&mut server.session, &server.source.data_directory)?;
+    let needed_bytes = bytes.saturating_add(EXTRA_BYTES);
+    let before = position(&mut server.session)?;
+    server.clone_and_archive(sink, needed_bytes, "CLONE LOCAL DATA DIRECTORY …", |directory| {
+        Secret::new(format!("CLONE LOCAL DATA DIRECTORY = {directory}"))
+    })?;
+    let after = position(&mut server.session)?;
+    let coordinates = server_clone::bracket(before, after);
+    let mut summary = server_clone::summary(&server.source, options, degraded, coordinates);
+    if run.request.environment.server.as_ref().is_some_and(|server| server.replica) {
+        summary.replica_sources = server.session.replica_sources()?;
+    }
+    Ok(summary)
+}
+
+fn position(session: &mut Session) -> Result<Option<BinlogStatus>, MethodError> {
+    Ok(session.log_status()?.and_then(|status| status.binlog))
+}
+
+/// Bytes of the clone. Tablespaces outside the data directory would be cloned onto themselves: the
+/// server keeps their paths, and refuses in the middle.
+pub(crate) fn cloned_bytes(session: &mut Session, data: &Path) -> Result<u64, MethodError> {
+    let table = session.query(FILES)?;
+    let mut bytes = 0_u64;
+    let mut outside = Vec::new();
+    for record in table.records() {
+        let name = record.text("name")?;
+        bytes = bytes.saturating_add(record.number("bytes")?);
+        if record.text("kind")? == "TABLESPACE" && !data.join(name).starts_with(data) {
+            outside.push(name.to_owned());
+        }
+    }
+    if let Some(first) = outside.first() {
+        return Err(MethodError::External { count: outside.len(), first: first.clone() });
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,100 @@
+//! What must be so before a clone begins: version, plugin, privilege, packet size, redo log; and what
+//! a clone leaves out.
+
+use dbbackup_sdk::server::{Requirement, Session, quote::Escaping};
+
+use crate::{error::CloneError, protocol::observer::Observer};
+
+/// Name under which an operator accepts tables that come out empty.
+const ACCEPT_NON_TRANSACTIONAL: &str = "non-transactional";
+/// First version with the clone plugin.
+const CLONE_SINCE: [u16; 3] = [8, 0, 17];
+/// What a donor demands of `max_allowed_packet`.
+const LEAST_PACKET_BYTES: u64 = 2 * 1024 * 1024;
+/// User tables that hold rows of their own in another storage engine than InnoDB.
+const TABLES_LEFT_EMPTY: &str = "SELECT CONCAT(table_schema, '.', table_name, ' (', engine, ')') \
+     FROM information_schema.tables \
+     WHERE table_type = 'BASE TABLE' AND engine IS NOT NULL \
+     AND engine NOT IN ('InnoDB', 'BLACKHOLE', 'FEDERATED', 'PERFORMANCE_SCHEMA') \
+     AND table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema') \
+     ORDER BY 1";
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    /// Tables that come out empty, accepted by the operator.
+    pub(crate) empty_tables: Vec<String>,
+    /// The account sees every table, so that the list is complete.
+    pub(crate) sees_all_tables: bool,
+}
+
+/// Checks everything that can be checked beforehand.
+///
+/// # Errors
+/// What is missing, each with the statement that mends it.
+pub(crate) fn check(observer: &mut Observer, accepted: &[String]) -> Result<Facts, CloneError> {
+    let sees_all_tables = observer.ask(check_server)?;
+    let empty_tables = tables_left_empty(observer)?;
+    if !empty_tables.is_empty() && !accepted.iter().any(|name| name == ACCEPT_NON_TRANSACTIONAL) {
+        return Err(CloneError::NonInnodb { tables: empty_tables });
+    }
+    Ok(Facts { empty_tables, sees_all_tables })
+}
+
+/// Checks server and account; answers whether the account sees every table.
+fn check_server(session: &mut Session) -> Result<bool, CloneError> {
+    check_version(session)?;
+    let grants = session.grants()?;
+    let missing = grants.missing([&Requirement::global("BACKUP_ADMIN")]);
+    if !missing.is_empty() {
+        let account = grants.account().to_sql(Escaping::Backslash);
+        return Err(CloneError::Privileges { account, missing });
+    }
+    check_plugin(session)?;
+    check_settings(session)?;
+    Ok(grants.allows(&Requirement::global("SELECT")))
+}
+
+/// User tables that come out of a clone empty, as `schema.table (engine)`; of those that the account
+/// sees.
+///
+/// # Errors
+/// As [`Session::query`].
+pub(crate) fn tables_left_empty(observer: &mut Observer) -> Result<Vec<String>, CloneError> {
+    let table = observer.ask(|session| Ok(session.query(TABLES_LEFT_EMPTY)?))?;
+    let names = table.records().filter_map(|record| record.at(0));
+    Ok(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+}
+
+fn check_version(session: &Session) -> Result<(), CloneError> {
+    let version = session.version();
+    if version.is_mariadb() || version.numbers < CLONE_SINCE {
+        return Err(CloneError::Version { server: version.to_string() });
+    }
+    Ok(())
+}
+
+fn check_plugin(session: &mut Session) -> Result<(), CloneError> {
+    const SQL: &str = "SELECT plugin_status FROM information_schema.plugins \
+                       WHERE plugin_name = 'clone'";
+    match session.value(SQL)?.as_deref() {
+        Some("ACTIVE") => Ok(()),
+        status => Err(CloneError::NoPlugin { status: status.map(str::to_owned) }),
+    }
+}
+
+fn check_settings(session: &mut Session) -> Result<(), CloneError> {
+    let bytes = session.variable("max_allowed_packet")?.and_then(|text| text.parse().ok());
+    if let Some(bytes) = bytes.filter(|bytes| *bytes < LEAST_PACKET_BYTES) {
+        return Err(CloneError::PacketSize { bytes });
+    }
+    for name in ["innodb_redo_log_encrypt", "innodb_undo_log_encrypt"] {
+        if session.variable(name)?.as_deref() == Some("ON") {
+            return Err(CloneError::Encrypted { what: format!("what {name} covers") });
+        }
+    }
+    const REDO: &str = "SHOW GLOBAL STATUS LIKE 'Innodb_redo_log_enabled'";
+    let table = session.query(REDO)?;
+    let enabled = table.records().next().and_then(|record| record.get("Value"));
+    if enabled == Some("OFF") { Err(CloneError::NoRedo) } else { Ok(()) }
+}

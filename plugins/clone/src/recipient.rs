@@ -1,0 +1,126 @@
+//! Method `recipient`: the connected server clones another one, the donor, into a directory of its
+//! host, which is archived and removed. Its own data stay as they are: without a directory, `CLONE
+//! INSTANCE` would replace them.
+
+use dbbackup_sdk::{
+    BackupRun, Sink,
+    document::backup::BackupSummary,
+    server::{BinlogStatus, Session, SessionError, SslMode, quote},
+    wire::{ConnectOptions, Secret},
+};
+
+use crate::{
+    options::{DONOR_PASSWORD_SECRET, Options},
+    server_clone::{self, CloningServer, MethodError},
+    source::Source,
+};
+
+/// Room beside the data.
+const EXTRA_BYTES: u64 = 128 << 20;
+
+/// Clones, archives and removes.
+pub(crate) fn backup(
+    run: &BackupRun,
+    options: &Options,
+    sink: &Sink,
+) -> Result<BackupSummary, MethodError> {
+    let mut server = CloningServer::connect(run, options)?;
+    let donor = Donor::of(run, options)?;
+    donor.check_listed(&mut server.session)?;
+    let mut donor_session = donor.connect(run)?;
+    let source = Source::ask(&mut donor_session)?;
+    let degraded = server.check_left_out(&source)?;
+    let needed_bytes = needed_bytes(&mut donor_session, &source)?;
+    let before = position(&mut donor_session)?;
+    let (escaping, ssl) = (server.session.escaping(), run.request.connection.ssl.mode);
+    server.clone_and_archive(sink, needed_bytes, "CLONE INSTANCE FROM …", |directory| {
+        donor.statement(directory, escaping, ssl)
+    })?;
+    let after = position(&mut donor_session)?;
+    let coordinates = server_clone::bracket(before, after);
+    let mut summary = server_clone::summary(&source, options, degraded, coordinates);
+    let uuid = donor_session.variable("server_uuid")?.unwrap_or_default();
+    summary.source.insert(
+        "donor".to_owned(),
+        dbbackup_sdk::serde_json::json!({"address": donor.address(), "uuid": uuid}),
+    );
+    Ok(summary)
+}
+
+/// The server that is cloned.
+struct Donor {
+    host: String,
+    port: u16,
+    user: String,
+    password: Secret,
+}
+
+impl Donor {
+    fn of(run: &BackupRun, options: &Options) -> Result<Self, MethodError> {
+        let user = options.donor_user.clone();
+        let password = run.host.secret(DONOR_PASSWORD_SECRET)?;
+        let password =
+            password.ok_or_else(|| MethodError::NoDonorPassword { user: user.clone() })?;
+        Ok(Self {
+            host: options.donor_host.clone().unwrap_or_default(),
+            port: options.donor_port,
+            user,
+            password: Secret::new(password.to_vec()),
+        })
+    }
+
+    fn address(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// The recipient takes only donors that its administrator has named.
+    fn check_listed(&self, recipient: &mut Session) -> Result<(), MethodError> {
+        let list = recipient.variable("clone_valid_donor_list")?.unwrap_or_default();
+        let donor = self.address();
+        if list.split(',').any(|listed| listed.trim().eq_ignore_ascii_case(&donor)) {
+            return Ok(());
+        }
+        Err(MethodError::DonorNotListed { donor, list })
+    }
+
+    fn connect(&self, run: &BackupRun) -> Result<Session, SessionError> {
+        let options = ConnectOptions {
+            host: Some(self.host.clone()),
+            port: Some(self.port),
+            socket: None,
+            user: self.user.clone(),
+            password: Some(self.password.clone()),
+            init_statements: vec!["SET NAMES utf8mb4".to_owned()],
+            ..ConnectOptions::from_document(&run.request.connection, None)
+        };
+        Session::connect(&options)
+    }
+
+    /// Every name and the password quoted; the directory comes quoted.
+    fn statement(&self, directory: &str, escaping: quote::Escaping, ssl: SslMode) -> Secret {
+        let quoted = |text: &str| quote::string(text, escaping);
+        let require = match ssl {
+            SslMode::Disabled => " REQUIRE NO SSL",
+            SslMode::Preferred => "",
+            _ => " REQUIRE SSL",
+        };
+        let (user, host, port) = (quoted(&self.user), quoted(&self.host), self.port);
+        let mut sql =
+            format!("CLONE INSTANCE FROM {user}@{host}:{port} IDENTIFIED BY ").into_bytes();
+        quote::append_string(&mut sql, self.password.expose(), escaping);
+        sql.extend_from_slice(format!(" DATA DIRECTORY = {directory}{require}").as_bytes());
+        Secret::new(sql)
+    }
+}
+
+/// Where the donor is; nothing for an account that may not ask.
+fn position(donor: &mut Session) -> Result<Option<BinlogStatus>, MethodError> {
+    Ok(donor.log_status()?.and_then(|status| status.binlog))
+}
+
+/// Bytes of the clone, and a refusal of tablespaces that a recipient puts elsewhere: onto their own
+/// paths, beside the directory that is archived.
+fn needed_bytes(donor: &mut Session, source: &Source) -> Result<u64, MethodError> {
+    crate::local::cloned_bytes(donor, &source.data_directory)
+        .map(|bytes| bytes.saturating_add(EXTRA_BYTES))
+}

@@ -1,0 +1,66 @@
+//! Where the members of the artefact lie in the directory that is being made.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+use dbbackup_sdk::document::{path::EntryPath, restore::RestoreRequest};
+
+use crate::{artefact::DATA_ROOT, restore::RestoreError};
+
+/// The directory of each root.
+#[derive(Debug)]
+pub(super) struct Places {
+    directory: PathBuf,
+    roots: BTreeMap<String, PathBuf>,
+}
+
+impl Places {
+    /// The places that the host names.
+    pub(super) fn new(request: &RestoreRequest) -> Result<Self, RestoreError> {
+        let directory = super::directory(request)?.to_owned();
+        Ok(Self { directory, roots: request.places.clone() })
+    }
+
+    /// The data directory.
+    pub(super) fn data(&self) -> PathBuf {
+        self.root(DATA_ROOT).unwrap_or_else(|| self.directory.join(DATA_ROOT))
+    }
+
+    /// Where a member lies.
+    pub(super) fn path(&self, member: &EntryPath) -> Result<PathBuf, RestoreError> {
+        if !member.is_safe() {
+            return Err(RestoreError::UnsafeName { name: member.clone() });
+        }
+        let (root, rest) = self.split(member);
+        Ok(root.join(OsStr::from_bytes(rest)))
+    }
+
+    /// The directory of a member's root: on one file system with the member.
+    pub(super) fn root_of(&self, member: &EntryPath) -> PathBuf {
+        self.split(member).0
+    }
+
+    /// Every directory that something was restored into.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(self.directory.as_path()).chain(self.roots.values().map(PathBuf::as_path))
+    }
+
+    fn root(&self, name: &str) -> Option<PathBuf> {
+        self.roots.get(name).cloned()
+    }
+
+    /// The longest root that the member lies below, and the rest of its name.
+    fn split<'m>(&self, member: &'m EntryPath) -> (PathBuf, &'m [u8]) {
+        let bytes = member.as_bytes();
+        let below = |root: &String| bytes.strip_prefix(root.as_bytes())?.strip_prefix(b"/");
+        let fitting = self.roots.iter().filter_map(|(root, path)| Some((path, below(root)?)));
+        match fitting.min_by_key(|(_, rest)| rest.len()) {
+            Some((path, rest)) => (path.clone(), rest),
+            None => (self.directory.clone(), bytes),
+        }
+    }
+}

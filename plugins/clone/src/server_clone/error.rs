@@ -1,0 +1,174 @@
+//! What ends a clone that a server makes.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use dbbackup_sdk::{Classify, ErrorCode, HostError, server::SessionError};
+
+use crate::options::Method;
+
+/// What ends a clone that a server makes.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MethodError {
+    /// A session failed.
+    #[error(transparent)]
+    Session(Box<SessionError>),
+    /// The host refused something, or the run ended.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The run was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// The files would be on another machine, or be another server's.
+    #[error("method {method} needs a server on this machine, and this one is not proven to be it")]
+    NotLocal {
+        /// The method.
+        method: Method,
+    },
+    /// Tables come empty out of a clone.
+    #[error("{count} tables are not InnoDB's and would come back empty, {first} among them")]
+    LeftOut {
+        /// How many.
+        count: usize,
+        /// The first of them.
+        first: String,
+    },
+    /// The server writes such files to their own paths, where they are already.
+    #[error("{count} tablespaces lie outside the data directory, {first} among them")]
+    External {
+        /// How many.
+        count: usize,
+        /// The first of them.
+        first: String,
+    },
+    /// The recipient does not take this donor.
+    #[error("clone_valid_donor_list of the recipient is {list:?}, without {donor}")]
+    DonorNotListed {
+        /// The donor, `host:port`.
+        donor: String,
+        /// What is listed.
+        list: String,
+    },
+    /// There is no password for the donor.
+    #[error("the donor account {user} has no password")]
+    NoDonorPassword {
+        /// The account.
+        user: String,
+    },
+    /// The directory for the clone is that of the server itself, or in it.
+    #[error("{} is in the server's own data directory", path.display())]
+    OwnData {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The server runs as somebody else, and this user cannot make a directory for it.
+    #[error("the server's files belong to user {owner}, and this is user {user}")]
+    OtherUser {
+        /// Owner of the data directory.
+        owner: u32,
+        /// This process's user.
+        user: u32,
+    },
+    /// The clone would not fit.
+    #[error("{} has {free_bytes} bytes free, the clone needs {needed_bytes}", path.display())]
+    NoSpace {
+        /// The directory.
+        path: PathBuf,
+        /// What is needed.
+        needed_bytes: u64,
+        /// What is there.
+        free_bytes: u64,
+    },
+    /// A path that no statement can name.
+    #[error("{} is no UTF-8", path.display())]
+    Path {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A file or directory of the clone.
+    #[error("{what} {}", path.display())]
+    Io {
+        /// The step, a verb.
+        what: &'static str,
+        /// What it was done to.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The thread that runs the statement ended in a panic.
+    #[error("the thread that runs the clone ended by itself")]
+    Thread,
+}
+
+impl MethodError {
+    pub(super) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { what, path: path.to_owned(), source }
+    }
+}
+
+impl From<SessionError> for MethodError {
+    fn from(error: SessionError) -> Self {
+        Self::Session(Box::new(error))
+    }
+}
+
+impl Classify for MethodError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Session(error) => error.code(),
+            Self::Host(error) => error.code(),
+            Self::Cancelled => ErrorCode::CANCELLED,
+            Self::NotLocal { .. }
+            | Self::LeftOut { .. }
+            | Self::External { .. }
+            | Self::DonorNotListed { .. }
+            | Self::OtherUser { .. } => ErrorCode::PRECONDITION,
+            Self::NoDonorPassword { .. } | Self::Path { .. } => ErrorCode::CONFIG,
+            Self::OwnData { .. } => ErrorCode::SAFETY,
+            Self::NoSpace { .. } => ErrorCode::NO_SPACE,
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorCode::NO_SPACE,
+                _ => ErrorCode::SOURCE_IO,
+            },
+            Self::Thread => ErrorCode::INTERNAL,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Session(error) => return error.hint(),
+            Self::Host(error) => return error.hint(),
+            Self::NotLocal { .. } | Self::External { .. } | Self::OtherUser { .. } => {
+                "method protocol needs none of this: --engine-option method=protocol"
+            }
+            Self::LeftOut { .. } => {
+                "--accept-degraded non-transactional takes the backup without their rows"
+            }
+            Self::DonorNotListed { donor, list } => {
+                let comma = if list.is_empty() { "" } else { "," };
+                return Some(format!(
+                    "on the recipient: SET GLOBAL clone_valid_donor_list = '{list}{comma}{donor}'"
+                ));
+            }
+            Self::NoDonorPassword { .. } => "set DBBACKUP_CLONE_DONOR_PASSWORD",
+            Self::OwnData { .. } | Self::NoSpace { .. } => {
+                "name another directory: --engine-option data_dir=DIRECTORY"
+            }
+            Self::Io { .. } => {
+                "name a directory that this user may write: --engine-option data_dir=DIRECTORY"
+            }
+            Self::Cancelled | Self::Path { .. } | Self::Thread => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    fn is_retryable(&self) -> bool {
+        match self {
+            Self::Session(error) => error.is_retryable(),
+            Self::Host(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+}

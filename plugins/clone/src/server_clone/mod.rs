@@ -1,0 +1,144 @@
+//! Clones that a server makes by itself, into a directory of its own host: what `local` and
+//! `recipient` have in common. The directory is archived as it is, and then removed.
+
+mod archive;
+mod error;
+mod progress;
+mod scratch;
+
+use std::{path::Path, time::Duration};
+
+use dbbackup_sdk::{
+    BackupRun, Sink,
+    document::{
+        backup::BackupSummary,
+        connection::PASSWORD_SECRET,
+        manifest::{CoordinatesRecord, Precision},
+    },
+    server::{BinlogStatus, Session, quote},
+    wire::{ConnectOptions, Secret},
+};
+
+pub(crate) use error::MethodError;
+pub(crate) use scratch::undo;
+
+use crate::{options::Options, server_clone::scratch::Scratch, source::Source};
+
+/// Longest time of one clone: its session waits without a byte.
+const LONGEST_CLONE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// What an operator may accept: tables that come back empty.
+const NON_TRANSACTIONAL: &str = "non-transactional";
+
+/// Options of the run's own connection.
+pub(crate) fn connect_options(run: &BackupRun) -> Result<ConnectOptions, MethodError> {
+    let password = run.host.secret(PASSWORD_SECRET)?.map(|secret| Secret::new(secret.to_vec()));
+    let mut options = ConnectOptions::from_document(&run.request.connection, password);
+    options.init_statements.push("SET NAMES utf8mb4".to_owned());
+    Ok(options)
+}
+
+/// The server that makes the clone.
+pub(crate) struct CloningServer<'a> {
+    pub(crate) run: &'a BackupRun,
+    pub(crate) options: &'a Options,
+    pub(crate) session: Session,
+    pub(crate) source: Source,
+}
+
+impl<'a> CloningServer<'a> {
+    /// Connects, and finds out what a restore must know.
+    pub(crate) fn connect(run: &'a BackupRun, options: &'a Options) -> Result<Self, MethodError> {
+        let mut session = Session::connect(&connect_options(run)?)?;
+        let source = Source::ask(&mut session)?;
+        let server = Self { run, options, session, source };
+        server.check_place()?;
+        Ok(server)
+    }
+
+    /// The files that the server writes must be ours to read, and those of the server on the
+    /// connection, not of another one with the same path.
+    fn check_place(&self) -> Result<(), MethodError> {
+        let paths = &self.run.request.environment.paths;
+        let proven = paths.iter().any(|facts| facts.role == "data" && facts.proven_local);
+        if proven { Ok(()) } else { Err(MethodError::NotLocal { method: self.options.method }) }
+    }
+
+    /// Tables whose rows no clone holds are accepted by name, or the run ends here.
+    pub(crate) fn check_left_out(&self, source: &Source) -> Result<Vec<String>, MethodError> {
+        let Some(first) = source.left_out.first() else { return Ok(Vec::new()) };
+        let count = source.left_out.len();
+        if !self.run.request.accept_degraded.iter().any(|word| word == NON_TRANSACTIONAL) {
+            return Err(MethodError::LeftOut { count, first: first.table.clone() });
+        }
+        Ok(vec![format!("{count} tables that are not InnoDB's come back empty: {} …", first.table)])
+    }
+
+    /// Has the server run the statement that clones into a directory of ours, and archives what is
+    /// there afterwards. `statement` gets the directory as a quoted string, `shown` is what errors
+    /// show of it.
+    pub(crate) fn clone_and_archive(
+        &mut self,
+        sink: &Sink,
+        needed_bytes: u64,
+        shown: &str,
+        statement: impl FnOnce(&str) -> Secret,
+    ) -> Result<(), MethodError> {
+        let data = &self.source.data_directory;
+        let scratch = Scratch::make(self.run, self.options, data, needed_bytes)?;
+        let cloned = self.clone_into(&scratch.clone_directory(), shown, statement);
+        let archived = cloned
+            .and_then(|()| archive::archive(&scratch.clone_directory(), sink, &self.run.host));
+        let removed = scratch.remove();
+        // What went wrong first says more.
+        archived.and(removed)
+    }
+
+    fn clone_into(
+        &mut self,
+        directory: &Path,
+        shown: &str,
+        statement: impl FnOnce(&str) -> Secret,
+    ) -> Result<(), MethodError> {
+        let text =
+            directory.to_str().ok_or_else(|| MethodError::Path { path: directory.to_owned() })?;
+        let statement = statement(&quote::string(text, self.session.escaping()));
+        self.session.set_timeouts(LONGEST_CLONE, LONGEST_CLONE)?;
+        progress::watch(&mut self.session, &self.run.host, &statement, shown)
+    }
+}
+
+/// What the manifest says, put together from before and after.
+pub(crate) fn summary(
+    source: &Source,
+    options: &Options,
+    degraded: Vec<String>,
+    coordinates: CoordinatesRecord,
+) -> BackupSummary {
+    let mut facts = source.facts.clone();
+    facts.insert("clone_method".to_owned(), options.method.to_string().into());
+    let data = source.data_directory.display().to_string();
+    BackupSummary {
+        coordinates,
+        excluded: source.excluded(),
+        degraded,
+        roots: [("data".to_owned(), data)].into(),
+        source: facts,
+        ..BackupSummary::default()
+    }
+}
+
+/// Coordinates of a content that is neither that of before nor that of after.
+pub(crate) fn bracket(
+    before: Option<BinlogStatus>,
+    after: Option<BinlogStatus>,
+) -> CoordinatesRecord {
+    let (Some(before), Some(after)) = (before, after) else { return CoordinatesRecord::default() };
+    CoordinatesRecord {
+        precision: if before == after { Precision::Exact } else { Precision::Bracket },
+        binlog: Some(before.binlog),
+        gtid: before.gtid,
+        binlog_upper: Some(after.binlog),
+        gtid_upper: after.gtid,
+        lsn: None,
+    }
+}

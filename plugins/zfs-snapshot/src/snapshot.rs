@@ -1,0 +1,174 @@
+//! One snapshot of all datasets: planned, recorded, made, looked into, and gone again whatever
+//! happens.
+
+use std::fs;
+
+use dbbackup_sdk::{
+    Host,
+    document::undo::{UndoOutcome, UndoRecord},
+    snapshot::{SnapshotView, is_snapshot_name, snapshot_name},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{datasets::Datasets, error::ZfsError, shown, zfs};
+
+/// Kind of our undo records.
+const RECORD_KIND: &str = "zfs-snapshot";
+
+/// What finds a snapshot again after a crash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Record {
+    /// The datasets that have one.
+    datasets: Vec<String>,
+    /// Its name, with our prefix.
+    name: String,
+}
+
+impl Record {
+    /// `dataset@name` of each.
+    fn full_names(&self) -> Vec<String> {
+        self.datasets.iter().map(|dataset| format!("{dataset}@{}", self.name)).collect()
+    }
+}
+
+/// A snapshot that is not made yet.
+#[derive(Debug)]
+pub(crate) struct PlannedSnapshot {
+    datasets: Datasets,
+    record: Record,
+}
+
+impl PlannedSnapshot {
+    pub(crate) fn of(datasets: Datasets, backup_id: &str) -> Self {
+        let record = Record { datasets: datasets.names(), name: snapshot_name(backup_id) };
+        Self { datasets, record }
+    }
+
+    /// The record that must be durable before the snapshot is made.
+    pub(crate) fn undo_record(&self) -> UndoRecord {
+        UndoRecord {
+            kind: RECORD_KIND.to_owned(),
+            summary: format!("ZFS snapshot {}", self.record.full_names().join(" ")),
+            facts: serde_json::to_value(&self.record).unwrap_or_default(),
+            extra: Default::default(),
+        }
+    }
+
+    /// Makes it, of all datasets at one instant.
+    ///
+    /// # Errors
+    /// [`ZfsError::Create`]: there is none.
+    pub(crate) fn create(self, host: &Host) -> Result<Snapshot, ZfsError> {
+        let names = self.record.full_names();
+        zfs::snapshot(&names).run(host).map_err(|source| ZfsError::Create {
+            datasets: self.record.datasets.clone(),
+            source: Box::new(source),
+        })?;
+        tracing::info!(snapshot = %names.join(" "), "snapshot made");
+        Ok(Snapshot {
+            datasets: self.datasets,
+            record: self.record,
+            host: host.clone(),
+            is_there: true,
+        })
+    }
+}
+
+/// A snapshot that is there. Dropped, it is destroyed.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    datasets: Datasets,
+    record: Record,
+    host: Host,
+    is_there: bool,
+}
+
+impl Snapshot {
+    /// Where the files of the datasets are in it.
+    ///
+    /// # Errors
+    /// [`ZfsError::Invisible`]: the snapshot is there, but not to be seen, as in a container.
+    pub(crate) fn view(&self) -> Result<SnapshotView, ZfsError> {
+        let mut pairs = Vec::new();
+        for dataset in &self.datasets.0 {
+            let top = dataset.top(&self.record.name);
+            // The kernel mounts a snapshot when somebody looks into it.
+            fs::read_dir(&top).map_err(|source| ZfsError::Invisible { path: top, source })?;
+            pairs.extend(dataset.view(&self.record.name));
+        }
+        Ok(SnapshotView::new(pairs))
+    }
+
+    /// Destroys it.
+    ///
+    /// # Errors
+    /// [`ZfsError::DestroyRefused`]: it is still there, of one dataset at least.
+    pub(crate) fn destroy(mut self) -> Result<(), ZfsError> {
+        self.is_there = false;
+        destroy(&self.record.full_names(), &self.host)
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        if self.is_there
+            && let Err(error) = destroy(&self.record.full_names(), &self.host)
+        {
+            tracing::warn!(error = %shown(&error), "the snapshot stays until the next cleanup");
+        }
+    }
+}
+
+/// Destroys a snapshot of each dataset; one that is refused does not keep the others.
+fn destroy(names: &[String], host: &Host) -> Result<(), ZfsError> {
+    let mut refused = None;
+    for name in names {
+        let destroyed = zfs::destroy(name)?.run(host);
+        if let Err(source) = destroyed {
+            let snapshot = name.clone();
+            refused = Some(ZfsError::DestroyRefused { snapshot, source: Box::new(source) });
+        }
+    }
+    refused.map_or(Ok(()), Err)
+}
+
+/// Destroys the snapshots that a record names; those that are gone already are gone.
+///
+/// # Errors
+/// [`ZfsError::Foreign`]: a name that is not ours is left alone.
+pub(crate) fn undo(
+    record: &UndoRecord,
+    dry_run: bool,
+    host: &Host,
+) -> Result<UndoOutcome, ZfsError> {
+    let facts: Record = serde_json::from_value(record.facts.clone()).map_err(ZfsError::Record)?;
+    let outcome = |undone, summary| UndoOutcome { undone, summary, extra: Default::default() };
+    if record.kind != RECORD_KIND || !is_snapshot_name(&facts.name) {
+        return Err(ZfsError::Foreign { name: facts.full_names().join(" ") });
+    }
+    let there = still_there(&facts, host)?;
+    let names = there.join(" ");
+    if there.is_empty() {
+        let names = facts.full_names().join(" ");
+        return Ok(outcome(true, format!("snapshot {names} is gone already")));
+    }
+    if dry_run {
+        return Ok(outcome(false, format!("snapshot {names} would be destroyed")));
+    }
+    destroy(&there, host)?;
+    Ok(outcome(true, format!("snapshot {names} destroyed")))
+}
+
+/// Those of a record's snapshots that exist. A dataset that is gone took its snapshot along.
+fn still_there(record: &Record, host: &Host) -> Result<Vec<String>, ZfsError> {
+    let answer = zfs::filesystems().run(host).map_err(ZfsError::tool("list the datasets"))?;
+    let known = zfs::lines(&answer);
+    let mut there = Vec::new();
+    for dataset in record.datasets.iter().filter(|dataset| known.contains(dataset)) {
+        let answer =
+            zfs::snapshots_of(dataset).run(host).map_err(ZfsError::tool("list the snapshots"))?;
+        let name = format!("{dataset}@{}", record.name);
+        there.extend(zfs::lines(&answer).into_iter().filter(|found| *found == name));
+    }
+    Ok(there)
+}

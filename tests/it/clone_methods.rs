@@ -1,0 +1,183 @@
+//! What a clone promises beside the round trip: other page sizes, an applier that needs no dbbackup,
+//! exact coordinates after a first boot, refusals before a byte is written, nothing left behind.
+use crate::cloned::{Source, text};
+use anyhow::{Context as _, Result, ensure};
+use dbbackup_testkit::{Flavor, Rig, Server, ServerOptions, Signal, wait_until};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+/// A system tablespace of two files.
+const SYSTEM_FILES: &str = "--innodb-data-file-path=ibdata1:12M;ibdata2:12M:autoextend";
+
+#[test]
+fn stock_tar_and_python_make_a_data_directory_of_a_clone() -> Result<()> {
+    let options = ServerOptions::default().arg(SYSTEM_FILES);
+    let source = Source::start_with_pages(4, options.clone())?;
+    let backup = source.backup("protocol", "db.tar.zst");
+    source.under_load(backup.args(["--engine-option", "connections=3"]))?;
+
+    let unpacked = source.rig.path("unpacked");
+    fs::create_dir(&unpacked)?;
+    let archive = source.rig.path("db.tar.zst");
+    let mut tar = Command::new("tar");
+    let output = tar.arg("--zstd").arg("-xf").arg(&archive).arg("-C").arg(&unpacked).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::remove_file(archive)?;
+    let target = source.rig.path("target");
+    let applier = unpacked.join(".dbbackup/apply.py");
+    let output = Command::new("python3").arg(applier).arg(&unpacked).arg(&target).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(said.contains("--innodb-page-size=4096"), "{said}");
+    source.prove(&target, options.page_size_kib(4)).map(drop)
+}
+
+#[test]
+fn the_first_boot_tells_exact_coordinates_which_stay_beside_the_manifest() -> Result<()> {
+    let source = Source::start_with_pages(64, ServerOptions::default())?;
+    source.under_load(source.backup("protocol", "db/"))?;
+    let mysqld = text(&source.server.tree().mysqld_path());
+    // A short place: the path of the scratch server's socket has a limit.
+    let state = tempfile::tempdir()?;
+    let verify = ["verify", "db", "--level", "boot", "--mysqld", &mysqld];
+    let verify = source.rig.dbbackup(verify).env("DBBACKUP_STATE_DIR", state.path());
+    verify.deadline(Duration::from_secs(300)).run()?.expect_success()?;
+    let info = source.manifest("db")?;
+    let known = &info["exact_coordinates"]["coordinates"];
+    ensure!(known["precision"] == "exact" && info["coordinates"]["precision"] == "bracket");
+    let shown = source.rig.dbbackup(["info", "db"]).run()?;
+    shown.expect_success()?.expect_stdout("Exact coordinates: binlog.0")?;
+
+    let restored = source.restore("db", "restored")?;
+    let option = restored["server_options"][0].as_str().context("no option")?;
+    ensure!(option == "--innodb-page-size=65536", "{restored}");
+    let options = ServerOptions::default().page_size_kib(64);
+    let told = source.prove(&source.rig.path("restored"), options)?;
+    let exact = format!("{}:{}", told["file"].as_str().context("a file")?, told["position"]);
+    ensure!(known["binlog"] == exact.as_str(), "{known} and {exact}");
+    Ok(())
+}
+
+#[test]
+fn what_could_not_start_is_refused_before_anything_is_written() -> Result<()> {
+    let source = Source::start(ServerOptions::default())?;
+    source.backup("protocol", "db.tar").run()?.expect_success()?;
+    let real = source.server.tree().mysqld_path();
+    let version = source.server.row::<String>("SELECT VERSION()")?;
+    let refused = |server: &Path, code: i32, words: &str| -> Result<()> {
+        let restore = ["restore", "db.tar", "--target-dir", "restored", "--mysqld"];
+        let run = source.rig.dbbackup(restore).arg(server).run()?;
+        run.expect_exit(code)?.expect_stderr(words)?;
+        ensure!(!source.rig.path("restored").exists(), "something was written");
+        Ok(())
+    };
+    let other = fake_server(&source, "other", "8.4.6", "16384")?;
+    refused(&other, 4, "start MySQL 9.7 on it first")?;
+    let pages = fake_server(&source, "pages", &version, "4096")?;
+    refused(&pages, 4, "set innodb_page_size=16384")?;
+    let mariadb = fake_server(&source, "mariadb", "10.11.6-MariaDB", "16384")?;
+    refused(&mariadb, 4, "the clone is of")?;
+
+    let only = ["restore", "db.tar", "--target-dir", "restored", "--only", "kinds/*"];
+    source.rig.dbbackup(only).run()?.expect_exit(4)?.expect_stderr("restored whole")?;
+    let into = source.rig.dbbackup_on(&source.server, ["restore", "db.tar", "--into-server"]);
+    into.run()?.expect_exit(4)?.expect_stderr("--target-dir")?;
+    let map = ["restore", "db.tar", "--target-dir", "restored", "--map", "external/9=x"];
+    source.rig.dbbackup(map).run()?.expect_exit(2)?.expect_stderr("no root of the backup")?;
+    fs::create_dir(source.rig.path("full"))?;
+    fs::write(source.rig.path("full/ibdata1"), "mine")?;
+    let full = ["restore", "db.tar", "--target-dir", "full"];
+    source.rig.dbbackup(full).run()?.expect_exit(23)?.expect_stderr("is not empty")?;
+    ensure!(fs::read(source.rig.path("full/ibdata1"))? == b"mine");
+
+    let restore = ["restore", "db.tar", "--target-dir", "restored", "--mysqld"];
+    source.rig.dbbackup(restore).arg(real).run()?.expect_success()?;
+    ensure!(source.rig.path("restored/ibdata1").exists());
+    Ok(())
+}
+
+/// A program that says of itself what a server of this version and page size would say.
+fn fake_server(source: &Source, name: &str, version: &str, page_size: &str) -> Result<PathBuf> {
+    let path = source.rig.path(name);
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in\n*--help*) echo 'Variables (--variable-name=value)'\n\
+         echo '--------------------------------- ----------------'\n\
+         echo 'innodb-page-size                  {page_size}' ;;\n\
+         *) echo \"$0  Ver {version} for Linux on x86_64\" ;;\nesac\n"
+    );
+    fs::write(&path, script)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    Ok(path)
+}
+
+#[test]
+fn a_page_that_is_bad_after_all_was_applied_fails_the_restore() -> Result<()> {
+    let source = Source::start(ServerOptions::default())?;
+    source.backup("protocol", "db/").run()?.expect_success()?;
+    let file = source.rig.path("db/data/kinds/large.ibd");
+    let mut bytes = fs::read(&file)?;
+    bytes[5 * 16384 + 8000] ^= 1;
+    fs::write(&file, &bytes)?;
+    let refused = ["restore", "db", "--target-dir", "restored"];
+    source.rig.dbbackup(refused).run()?.expect_exit(20)?.expect_stderr("sha256")?;
+
+    // Somebody who means it: the hash fits, and only the page's own checksum tells.
+    let sum = Command::new("sha256sum").arg(&file).output()?.stdout;
+    let sum = String::from_utf8(sum)?.split(' ').next().context("a sum")?.to_owned();
+    let path = source.rig.path("db/.dbbackup/manifest.json");
+    let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&path)?)?;
+    let files = manifest["files"].as_array_mut().context("files")?;
+    let record = files.iter_mut().find(|file| file["path"] == "data/kinds/large.ibd");
+    record.context("no such file")?["sha256"] = sum.into();
+    fs::write(&path, serde_json::to_vec(&manifest)?)?;
+    let run = source.rig.dbbackup(refused).run()?;
+    run.expect_exit(20)?.expect_stderr("kinds/large.ibd: 1 bad pages: page 5")?;
+    ensure!(!source.rig.path("restored").exists(), "a bad directory got its name");
+    Ok(())
+}
+
+#[test]
+fn a_killed_local_clone_leaves_nothing_after_cleanup() -> Result<()> {
+    let source = Source::start(ServerOptions::default())?;
+    let places = tempfile::tempdir()?;
+    let option = format!("data_dir={}", places.path().display());
+    let run = source.backup("local", "db.tar").args(["--engine-option", &option]);
+    let mut running = run.start()?;
+    let is_made = || Ok(fs::read_dir(places.path())?.next().is_some());
+    wait_until("the clone's directory is there", Duration::from_secs(60), is_made)?;
+    running.signal(Signal::KILL)?;
+    let outcome = running.wait()?;
+    ensure!(outcome.code().is_none(), "it was done before it was killed");
+    let cleaned = || {
+        source.rig.dbbackup(["cleanup"]).run()?.expect_success()?;
+        Ok(fs::read_dir(places.path())?.next().is_none())
+    };
+    wait_until("the next run has removed it", Duration::from_secs(60), cleaned)?;
+    source.server.expect_writable_within(Duration::from_secs(5))
+}
+
+#[test]
+fn the_doctor_says_which_statement_is_missing() -> Result<()> {
+    let source = Server::start(Flavor::Mysql97, ServerOptions::default())?;
+    let rig = Rig::new()?;
+    source.sql(
+        "UNINSTALL PLUGIN clone; CREATE USER 'o\\'brien'@'%' IDENTIFIED BY 'secret'; \
+         GRANT SELECT, PROCESS, REPLICATION CLIENT ON *.* TO 'o\\'brien'@'%'",
+    )?;
+    let port = source.port().to_string();
+    let arguments = ["doctor", "--engine", "clone", "--host", "127.0.0.1", "--port", &port];
+    let doctor =
+        || rig.dbbackup(arguments).args(["--user", "o'brien"]).env("MYSQL_PWD", "secret").run();
+    let sick = doctor()?;
+    sick.expect_stdout("INSTALL PLUGIN clone SONAME 'mysql_clone.so'")?;
+    sick.expect_stdout(r"GRANT BACKUP_ADMIN ON *.* TO 'o\'brien'@'%'")?;
+    source.sql(
+        r"INSTALL PLUGIN clone SONAME 'mysql_clone.so'; GRANT BACKUP_ADMIN ON *.* TO 'o\'brien'@'%'",
+    )?;
+    doctor()?.expect_success()?.expect_stdout("8.0.17+ with clone plugin active").map(drop)
+}
