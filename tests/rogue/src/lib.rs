@@ -65,7 +65,8 @@ pub fn plan(_run: &RestoreRun) -> RestorePlan {
     RestorePlan { steps: vec!["read the entry".to_owned()], ..RestorePlan::default() }
 }
 
-fn entry_meta() -> EntryMeta {
+/// The one entry of a backup.
+pub fn entry_meta() -> EntryMeta {
     EntryMeta {
         kind: EntryKind::Stream,
         root: "dump".to_owned(),

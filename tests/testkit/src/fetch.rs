@@ -5,6 +5,7 @@ mod command;
 mod flavor;
 mod npm;
 mod peers;
+mod tpch;
 mod tree;
 mod wrapper;
 
@@ -12,4 +13,5 @@ pub(crate) use btrfs::btrfs_programs;
 pub(crate) use command::run;
 pub use flavor::Flavor;
 pub use peers::Peers;
+pub(crate) use tpch::TpchGenerator;
 pub use tree::ServerTree;

@@ -32,7 +32,9 @@ mod wait;
 
 pub use btrfs_disk::BtrfsDisk;
 pub use contents::Contents;
-pub use data::{SampleTables, kitchen_sink, large_row, non_transactional_tables};
+pub use data::{
+    DataSet, MeasuredData, SampleTables, kitchen_sink, large_row, non_transactional_tables,
+};
 pub use disk::SmallDisk;
 pub use fetch::{Flavor, Peers, ServerTree};
 pub use guest::{Guest, GuestKind, GuestOutcome, Steps};

@@ -71,6 +71,30 @@ impl Product {
         Self::build(&output)
     }
 
+    /// The same together with examples of the workspace, whose binaries and shared libraries come in
+    /// the order of `names`. In one build: with examples cargo chooses other features of shared
+    /// dependencies than without, and a second build would build all of them once more.
+    ///
+    /// # Errors
+    /// The build fails; the message holds the compiler's.
+    pub fn release_with_examples(names: &[&str]) -> Result<(Self, Vec<PathBuf>)> {
+        let output = OutputDirectory { is_release: true, ..OutputDirectory::of_this_executable()? };
+        let mut kinds = vec!["--lib", "--bin", "dbbackup"];
+        kinds.extend(names.iter().flat_map(|name| ["--example", name]));
+        let messages = build_into(&output, &kinds)?;
+        let artifacts = artifacts(&messages)?;
+        let find = |name: &&str| {
+            let library = format!("lib{name}");
+            let is_it = |path: &&PathBuf| {
+                path.file_stem().is_some_and(|stem| stem == *name || stem == library.as_str())
+            };
+            let found = artifacts.iter().map(|artifact| &artifact.path).find(is_it);
+            found.cloned().with_context(|| format!("the build made no example {name}"))
+        };
+        let examples = names.iter().map(find).collect::<Result<_>>()?;
+        Ok((Self::from_messages(&messages)?, examples))
+    }
+
     /// Finds the product among what a build with `--message-format=json-render-diagnostics` says.
     ///
     /// # Errors

@@ -29,8 +29,16 @@ impl Rig {
     /// # Errors
     /// The build fails, or the disk is full.
     pub fn new() -> Result<Self> {
-        let rig = Self::without_plugins()?;
-        for plugin in &Product::built()?.plugins {
+        Self::of(&Product::built()?)
+    }
+
+    /// Installs a product that is built already.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub fn of(product: &Product) -> Result<Self> {
+        let rig = Self::with_binary(product)?;
+        for plugin in &product.plugins {
             rig.add_plugin(plugin)?;
         }
         Ok(rig)
@@ -41,7 +49,10 @@ impl Rig {
     /// # Errors
     /// As for [`Rig::new`].
     pub fn without_plugins() -> Result<Self> {
-        let product = Product::built()?;
+        Self::with_binary(&Product::built()?)
+    }
+
+    fn with_binary(product: &Product) -> Result<Self> {
         let scratch = Scratch::under(&private_parent()?)?;
         let rig = Self { scratch };
         for directory in ["bin", "lib/dbbackup/plugins", "home", "state", "config", "work", "tmp"] {

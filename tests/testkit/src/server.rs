@@ -64,6 +64,17 @@ impl Server {
         Self::launch(tree, options, datadir, scratch)
     }
 
+    /// As [`Server::start`], with its data directory at a place where nothing is yet, and where it
+    /// stays when the server is dropped.
+    ///
+    /// # Errors
+    /// As for [`Server::start`].
+    pub fn start_at(flavor: Flavor, datadir: &Path, options: ServerOptions) -> Result<Self> {
+        let tree = ServerTree::fetch(flavor)?;
+        template::copy_to(&tree, datadir)?;
+        Self::start_on(flavor, datadir, options)
+    }
+
     /// Starts a server on a data directory that exists, such as a restored one. The directory
     /// stays when the server is dropped.
     ///

@@ -5,7 +5,7 @@ use crate::cache;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 
-/// A fetched set of tools: `sysbench`, `pigz`, `zstd`, `mydumper`, `myloader`.
+/// A fetched set of tools: `sysbench`, `tar`, `gzip`, `pigz`, `zstd`, `mydumper`, `myloader`.
 ///
 /// `mysqldump` and `mariadb-dump` come with their [`ServerTree`](super::ServerTree).
 #[derive(Debug, Clone)]
@@ -14,7 +14,17 @@ pub struct Peers {
 }
 
 /// Raised when the layout of the cached tree changes.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
+
+const PROGRAMS: [&str; 7] = [
+    "usr/bin/sysbench",
+    "bin/tar",
+    "bin/gzip",
+    "usr/bin/pigz",
+    "usr/bin/zstd",
+    "usr/bin/mydumper",
+    "usr/bin/myloader",
+];
 
 impl Peers {
     /// Fetches the tools, or finds them in the cache.
@@ -26,7 +36,7 @@ impl Peers {
             let selection = Selection {
                 suite: "bookworm",
                 components: "main",
-                packages: &["sysbench", "pigz", "zstd", "mydumper"],
+                packages: &["sysbench", "tar", "gzip", "pigz", "zstd", "mydumper"],
                 alone: &[],
             };
             let unpacked = building.join("root");
@@ -42,6 +52,11 @@ impl Peers {
         self.directory.join("bin").join(name)
     }
 
+    /// The directory of the programs, for the `PATH` of one that starts another.
+    pub fn bin_dir(&self) -> PathBuf {
+        self.directory.join("bin")
+    }
+
     /// One of sysbench's own scripts, such as `oltp_read_write`.
     pub fn sysbench_script(&self, name: &str) -> PathBuf {
         self.directory.join("root/usr/share/sysbench").join(format!("{name}.lua"))
@@ -55,7 +70,7 @@ fn programs(root: &Path) -> Vec<Program<'static>> {
         ("MARIADB_PLUGIN_DIR", plugins.display().to_string()),
         ("LUA_PATH", format!("{};;", scripts.display())),
     ];
-    ["usr/bin/sysbench", "usr/bin/pigz", "usr/bin/zstd", "usr/bin/mydumper", "usr/bin/myloader"]
+    PROGRAMS
         .into_iter()
         .map(|path| Program { path, arguments: Vec::new(), variables: variables.clone() })
         .collect()

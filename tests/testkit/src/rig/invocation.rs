@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// How long a run may take unless the test says otherwise.
@@ -121,6 +121,21 @@ impl Invocation {
     /// The binary cannot be started.
     pub fn start(self) -> Result<Running> {
         Running::start(self)
+    }
+
+    /// The same run as a plain command without streams, for whoever waits for it in another way.
+    pub fn to_command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        self.configure(&mut command);
+        command
+    }
+
+    pub(super) fn configure(&self, command: &mut Command) {
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .current_dir(&self.directory);
     }
 
     pub(super) fn input_file(&self) -> Result<Stdio> {

@@ -34,14 +34,8 @@ impl Running {
             invocation.arguments.iter().map(|word| word.to_string_lossy()).collect();
         let command_line = format!("dbbackup {}", words.join(" "));
         let process = OwnedProcess::spawn(&invocation.binary, |command| {
-            command
-                .args(&invocation.arguments)
-                .env_clear()
-                .envs(invocation.variables.iter().map(|(name, value)| (name, value)))
-                .current_dir(&invocation.directory)
-                .stdin(input)
-                .stdout(output)
-                .stderr(errors);
+            invocation.configure(command);
+            command.stdin(input).stdout(output).stderr(errors);
         })?;
         let (started, deadline) = (Instant::now(), invocation.deadline);
         Ok(Self { process, stdout, stderr, command_line, started, deadline })

@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything that is done to the project, in one place each.
 #![allow(clippy::print_stdout, reason = "these commands talk to the person who runs them")]
+mod bench;
 mod demo;
 mod dist;
 mod servers;
@@ -18,6 +19,7 @@ struct Xtask {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    Bench(bench::BenchArgs),
     Demo(demo::DemoArgs),
     Dist(dist::DistArgs),
     Servers(servers::ServersArgs),
@@ -26,6 +28,7 @@ enum Task {
 
 fn main() -> anyhow::Result<()> {
     match Xtask::parse().task {
+        Task::Bench(args) => bench::run(&args),
         Task::Demo(args) => demo::run(&args),
         Task::Dist(args) => dist::run(&args),
         Task::Servers(args) => servers::run(&args),
