@@ -60,6 +60,7 @@ fn request() -> BackupRequest {
         connection: Default::default(),
         environment: Environment::default(),
         lock_budget: LockBudgetDocument { wait_ms: 0, hold_ms: 0 },
+        max_replica_lag_ms: None,
         accept_degraded: Vec::new(),
         extra: Extra::new(),
     }
