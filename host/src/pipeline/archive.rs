@@ -54,8 +54,7 @@ impl ArchivePipeline {
         latch: Arc<Latch>,
     ) -> Result<Self, PipelineError> {
         let (workers, container) = (spec.thread_count(), spec.encoding.container());
-        let compression = spec.encoding.compression();
-        let shared = Shared { latch: latch.clone(), pool: Arc::default(), compression };
+        let shared = Shared { latch: latch.clone(), pool: Arc::default(), encoding: spec.encoding };
         let records = Arc::<RecordKeeper>::default();
         let digest = DigestStage::new(records.clone(), spec.progress.clone());
         let limit = spec.limit_rate.map(RateLimit::new);

@@ -10,7 +10,7 @@ use super::{
     cancel::Latch,
     compress::{Compressor, end_mark},
     digest::DigestStage,
-    encoding::Compression,
+    encoding::Encoding,
     error::PipelineError,
     local,
     output::{OutputDigest, OutputStage},
@@ -46,7 +46,7 @@ struct Job {
 pub(super) struct Shared {
     pub(super) latch: Arc<Latch>,
     pub(super) pool: Arc<BufferPool>,
-    pub(super) compression: Compression,
+    pub(super) encoding: Encoding,
 }
 
 /// The running threads, and the way into them.
@@ -152,7 +152,7 @@ impl Stages {
 
 /// A worker: reads what is missing of a block, compresses it, and keeps its promise.
 fn work(shared: &Shared, jobs: &Receiver<Job>) -> Result<(), PipelineError> {
-    let mut compressor = Compressor::new(shared.compression)
+    let mut compressor = Compressor::new(shared.encoding)
         .map_err(|source| PipelineError::Compress { block_bytes: 0, source: Arc::new(source) })?;
     while let Some(Job { mut block, done }) = shared.latch.recv(jobs)? {
         // Latched before the promise is dropped, or its breach would be found first.
@@ -198,7 +198,7 @@ fn follow(
         };
         shared.latch.send(output, Step::Next(bytes))?;
     }
-    let mark = PooledBytes::packed(end_mark(shared.compression), shared.pool.clone());
+    let mark = PooledBytes::packed(end_mark(shared.encoding.compression()), shared.pool.clone());
     shared.latch.send(output, Step::Next(mark))?;
     shared.latch.send(output, Step::End)
 }
