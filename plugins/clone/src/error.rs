@@ -3,7 +3,7 @@
 use dbbackup_sdk::{
     Classify, ErrorCode, HostError,
     plugin_api::document::path::EntryPath,
-    server::{MissingPrivilege, SessionError},
+    server::{MissingPrivilege, ReplicaError, SessionError},
     wire::WireError,
 };
 
@@ -21,6 +21,9 @@ pub(crate) enum CloneError {
     /// A session failed.
     #[error(transparent)]
     Session(Box<SessionError>),
+    /// The donor is a replica that is out of date.
+    #[error(transparent)]
+    Replica(Box<ReplicaError>),
     /// A connection that speaks the clone protocol failed.
     #[error(transparent)]
     Wire(Box<WireError>),
@@ -187,6 +190,12 @@ impl From<SessionError> for CloneError {
     }
 }
 
+impl From<ReplicaError> for CloneError {
+    fn from(error: ReplicaError) -> Self {
+        Self::Replica(Box::new(error))
+    }
+}
+
 impl From<WireError> for CloneError {
     fn from(error: WireError) -> Self {
         Self::Wire(Box::new(error))
@@ -198,6 +207,7 @@ impl Classify for CloneError {
         match self {
             Self::Options(_) => ErrorCode::CONFIG,
             Self::Session(error) => error.code(),
+            Self::Replica(error) => error.code(),
             Self::Wire(error) => error.code(),
             Self::Host(error) => error.code(),
             Self::Cancelled => ErrorCode::CANCELLED,
@@ -232,6 +242,7 @@ impl Classify for CloneError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Session(error) => return error.hint(),
+            Self::Replica(error) => return error.hint(),
             Self::Wire(error) => return error.hint(),
             Self::Host(error) => return error.hint(),
             Self::Cut { source, .. } => return source.hint(),

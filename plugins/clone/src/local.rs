@@ -30,7 +30,11 @@ pub(crate) fn backup(
     sink: &Sink,
 ) -> Result<BackupSummary, MethodError> {
     let mut server = CloningServer::connect(run, options)?;
-    let degraded = server.check_left_out(&server.source)?;
+    let is_replica = run.request.environment.server.as_ref().is_some_and(|server| server.replica);
+    let mut degraded = server.check_left_out(&server.source)?;
+    if is_replica {
+        degraded.extend(server.session.check_replica(&run.request)?);
+    }
     let bytes = cloned_bytes(&mut server.session, &server.source.data_directory)?;
     let needed_bytes = bytes.saturating_add(EXTRA_BYTES);
     let before = position(&mut server.session)?;
@@ -40,7 +44,7 @@ pub(crate) fn backup(
     let after = position(&mut server.session)?;
     let coordinates = server_clone::bracket(before, after);
     let mut summary = server_clone::summary(&server.source, options, degraded, coordinates);
-    if run.request.environment.server.as_ref().is_some_and(|server| server.replica) {
+    if is_replica {
         summary.replica_sources = server.session.replica_sources()?;
     }
     Ok(summary)

@@ -60,6 +60,12 @@ pub(crate) fn run(
     let password = run.host.secret(PASSWORD_SECRET)?.map(|secret| Secret::new(secret.to_vec()));
     let connect = ConnectOptions::from_document(&run.request.connection, password);
     let mut observer = Observer::connect(&run.host, &connect)?;
+    // Who is no replica need not be allowed to ask.
+    let is_replica = run.request.environment.server.as_ref().is_some_and(|server| server.replica);
+    let out_of_date = match is_replica {
+        true => observer.ask(|session| Ok(session.check_replica(&run.request)?))?,
+        false => Vec::new(),
+    };
     let facts = preflight::check(&mut observer, &run.request.accept_degraded)?;
 
     let layout = if options.connections > 1 { Layout::Chunks } else { Layout::Files };
@@ -72,7 +78,9 @@ pub(crate) fn run(
     let Clone { machine, mut observer, .. } = clone;
     let added = preflight::tables_left_empty(&mut observer)?;
     let lock = (options.ddl == Ddl::Block).then(|| started.elapsed());
-    summary::finish(machine, &mut observer, facts, added, lock)
+    let mut summary = summary::finish(machine, &mut observer, facts, added, lock)?;
+    summary.degraded.extend(out_of_date);
+    Ok(summary)
 }
 
 /// What does not change during a clone.

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use dbbackup_sdk::{Classify, ErrorCode, HostError, server::SessionError};
+use dbbackup_sdk::{
+    Classify, ErrorCode, HostError,
+    server::{ReplicaError, SessionError},
+};
 
 use crate::options::Method;
 
@@ -15,6 +18,9 @@ pub(crate) enum MethodError {
     /// A session failed.
     #[error(transparent)]
     Session(Box<SessionError>),
+    /// The server is a replica that is out of date.
+    #[error(transparent)]
+    Replica(Box<ReplicaError>),
     /// The host refused something, or the run ended.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -114,10 +120,17 @@ impl From<SessionError> for MethodError {
     }
 }
 
+impl From<ReplicaError> for MethodError {
+    fn from(error: ReplicaError) -> Self {
+        Self::Replica(Box::new(error))
+    }
+}
+
 impl Classify for MethodError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Session(error) => error.code(),
+            Self::Replica(error) => error.code(),
             Self::Host(error) => error.code(),
             Self::Cancelled => ErrorCode::CANCELLED,
             Self::NotLocal { .. }
@@ -139,6 +152,7 @@ impl Classify for MethodError {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Session(error) => return error.hint(),
+            Self::Replica(error) => return error.hint(),
             Self::Host(error) => return error.hint(),
             Self::NotLocal { .. } | Self::External { .. } | Self::OtherUser { .. } => {
                 "method protocol needs none of this: --engine-option method=protocol"
