@@ -29,6 +29,10 @@ pub(super) fn a_stopped_channel_is_named(rig: &Rig, chain: &Chain) -> Result<()>
     ensure!(!refused.stderr.contains("channel east"), "east runs: {refused}");
     ensure!(!rig.path("late.sql.gz").exists(), "a refused backup left a file");
 
+    if !replica.flavor().is_mariadb() {
+        the_clone_engine_refuses_it_too(rig, replica, &west)?;
+    }
+
     let doctor = rig.dbbackup_on(replica, ["engine", "doctor"]).run()?;
     doctor.expect_stdout("channel west from 127.0.0.1:")?.expect_stdout(start)?;
 
@@ -38,6 +42,16 @@ pub(super) fn a_stopped_channel_is_named(rig: &Rig, chain: &Chain) -> Result<()>
     let sources = info["data"]["replica_sources"].as_array().context("no replica_sources")?;
     let states: Vec<_> = sources.iter().map(|record| &record["applier"]).collect();
     ensure!(states.len() == 2 && states.iter().any(|state| *state == "stopped"), "{states:?}");
+    Ok(())
+}
+
+fn the_clone_engine_refuses_it_too(rig: &Rig, replica: &Server, west: &str) -> Result<()> {
+    const CLONE: [&str; 5] = ["physical-backup", "--engine", "clone", "--output", "late.tar.zst"];
+    let refused = rig.dbbackup_on(replica, CLONE).run()?;
+    refused.expect_exit(4)?.expect_stderr(&format!("this replica stands still: {west}"))?;
+    ensure!(!rig.path("late.tar.zst").exists(), "a refused backup left a file");
+    let accepted = [&CLONE[..], &["--accept-degraded", "replica-stopped"]].concat();
+    rig.dbbackup_on(replica, accepted).run()?.expect_exit(10)?.expect_stdout(west)?;
     Ok(())
 }
 
