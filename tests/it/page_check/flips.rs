@@ -91,7 +91,7 @@ impl<'a> Target<'a> {
         let before = self.page(page).to_vec();
         self.bytes[at] ^= 1 << bit;
         let found = self.bad_pages(page)?;
-        let kind = PageKind::of(&self.file.format()?, &before);
+        let kind = self.kind_of(&before)?;
         let covered = kind.covers(&before, at % self.page_bytes)
             && !kind.opens_alike(&before, self.page(page));
         let offset =
@@ -103,6 +103,20 @@ impl<'a> Target<'a> {
         }
         self.bytes[at] ^= 1 << bit;
         Ok(())
+    }
+
+    /// MySQL leaves what it likes in the bytes that hold MariaDB's key version.
+    fn kind_of(&self, page: &[u8]) -> Result<PageKind> {
+        let has_checksum = !page.starts_with(&[0xDE, 0xAD, 0xBE, 0xEF]);
+        let is_encrypted = self.file.name.contains("enc");
+        Ok(match (PageKind::of(&self.file.format()?, page), has_checksum) {
+            (kind, _) if is_encrypted => kind,
+            (PageKind::MariadbEncryptedCompressedRows, true) => PageKind::CompressedRows,
+            (PageKind::MariadbEncryptedCompressedRows, false) => PageKind::NoChecksumCompressedRows,
+            (PageKind::MariadbEncrypted, true) => PageKind::Plain,
+            (PageKind::MariadbEncrypted, false) => PageKind::NoChecksum,
+            (kind, _) => kind,
+        })
     }
 
     /// The bad pages after a flip in this page. A flip in page 0 may change what the file is
