@@ -2,7 +2,7 @@
 use anyhow::Context as _;
 use dbbackup_testkit::{
     ADMIN_PASSWORD, ADMIN_USER, AuthPlugin, DdlLoad, Direction, Ending, FaultProxy, Flavor, Guest,
-    GuestKind, Rig, SampleTables, Server, ServerOptions, SmallDisk, WriteLoad, is_root,
+    GuestKind, Rig, SampleTables, Scratch, Server, ServerOptions, SmallDisk, WriteLoad, is_root,
     kitchen_sink, large_row, non_transactional_tables, pause, skip, wait_until,
 };
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -199,8 +199,8 @@ fn a_guest_runs_a_script_and_hands_back_what_became_of_it() -> anyhow::Result<()
     if let Some(reason) = GuestKind::Lvm.unavailable()? {
         skip!("{reason}");
     }
-    // Not below /tmp, which a guest has for itself.
-    let untouched = Path::new("/var").join(format!("dbbackup-kit-{}", std::process::id()));
+    let scratch = Scratch::new()?;
+    let untouched = scratch.join("untouched");
     let script = format!(
         "cat /sys/block/ubda/size; echo error >&2; touch '{}'; lvs && exit 7",
         untouched.display()
