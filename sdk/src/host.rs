@@ -61,8 +61,13 @@ impl Host {
     /// returns; after a crash the record goes to the engine's undo role.
     ///
     /// # Errors
-    /// [`HostError`] if the journal cannot be written: the side effect must not happen then.
+    /// [`HostError`] if the journal cannot be written, or the record has no facts (a path that is
+    /// no UTF-8 cannot be recorded): the side effect must not happen then.
     pub fn journal(&self, record: &UndoRecord) -> Result<JournalEntry, HostError> {
+        if record.facts.is_null() {
+            let what = format!("the undo record of {} has no facts to undo it by", record.summary);
+            return Err(HostError::new(EngineError::new(ErrorCode::INTERNAL, what)));
+        }
         let document = Doc::encode(record).map_err(|error| {
             HostError::new(EngineError::from_error(ErrorCode::INTERNAL, &error))
         })?;

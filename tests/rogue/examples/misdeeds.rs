@@ -151,7 +151,7 @@ impl BackupEngine for Misdeeds {
                 let record = dbbackup_sdk::document::undo::UndoRecord {
                     kind: "rogue".to_owned(),
                     summary: "never undone".to_owned(),
-                    facts: dbbackup_sdk::serde_json::Value::Null,
+                    facts: dbbackup_sdk::serde_json::Value::Bool(true),
                     extra: Default::default(),
                 };
                 drop(run.host.journal(&record)?);
