@@ -137,7 +137,7 @@ impl Pipeline {
         let (latch, progress) = (Arc::new(Latch::new(spec.cancel.clone())), spec.progress.clone());
         let kind = match (encoding.container(), output) {
             (Container::Directory, Output::Directory(root)) => {
-                Kind::Directory(DirectoryPipeline::start(&spec, root, latch.clone()))
+                Kind::Directory(DirectoryPipeline::start(&spec, root, latch.clone())?)
             }
             (Container::Sql | Container::Tar, Output::Chunks(writer)) => {
                 Kind::Archive(ArchivePipeline::start(spec, writer, latch.clone())?)

@@ -8,21 +8,26 @@ use crate::{
     pipeline::pages::{FileHint, PageChecker, PageReport},
     supervisor::{CancelFlag, Observer, RunEvent, SupervisorError, event::FlowEvent},
 };
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use dbbackup_plugin_api::document::{entry::PageCheck, manifest::PagesRecord};
 use std::{
     fs::{self, File},
     io::Read,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    thread::{self, available_parallelism},
+    time::Duration,
 };
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 1 << 20;
-/// Bytes between two reports of progress.
-const REPORT_BYTES: u64 = 64 << 20;
+/// Time between two looks at the cancellation, and two reports of progress.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Bad pages that an error names.
 const NAMED_PAGES: usize = 5;
 
-/// Checks every page of every file that has pages.
+/// Checks every page of every file that has pages, with all processors, each its own file at a time.
 ///
 /// # Errors
 /// [`RestoreError::BadPages`] for the first file with a bad page.
@@ -31,55 +36,110 @@ pub(super) fn check(
     observer: &dyn Observer,
     cancel: &CancelFlag,
 ) -> Result<PagesRecord, Failure> {
-    let mut sum = PagesRecord::default();
-    let mut flow = Flow { observer, bytes: 0, reported: 0 };
+    let mut files = Vec::new();
     for tree in layout.trees() {
-        for path in files_below(tree)? {
-            if let Some(cause) = cancel.cause() {
-                return Err(SupervisorError::Cancelled { cause }.into());
-            }
-            let report = check_file(&path, &mut flow)?;
-            if !report.is_good() {
-                let name = path.strip_prefix(tree).unwrap_or(&path);
-                return Err(bad_pages(name, &report).into());
-            }
-            let counts = &report.counts;
-            sum.checked += counts.pages_checked + counts.pages_empty;
-            sum.unchecked += counts.pages_unchecked.values().sum::<u64>();
+        files.extend(files_below(tree)?.into_iter().map(|path| FileToCheck { tree, path }));
+    }
+    let checking = Checking::default();
+    let (sender, reports) = bounded(files.len());
+    let mut found = thread::scope(|scope| {
+        for _ in 0..available_parallelism().map_or(1, NonZeroUsize::get).min(files.len()) {
+            let (sender, checking, files) = (sender.clone(), &checking, &files);
+            scope.spawn(move || checking.run(files, &sender));
         }
+        drop(sender);
+        gather(&reports, &checking, observer, cancel)
+    })?;
+    // Of several damaged files the first in the order of names.
+    found.sort_by_key(|(number, _)| *number);
+    let mut sum = PagesRecord::default();
+    for (number, report) in found {
+        let report = report?;
+        if let (false, Some(FileToCheck { tree, path })) = (report.is_good(), files.get(number)) {
+            let name = path.strip_prefix(tree).unwrap_or(path);
+            return Err(bad_pages(name, &report).into());
+        }
+        let counts = &report.counts;
+        sum.checked += counts.pages_checked + counts.pages_empty;
+        sum.unchecked += counts.pages_unchecked.values().sum::<u64>();
     }
     Ok(sum)
 }
 
-struct Flow<'a> {
-    observer: &'a dyn Observer,
-    bytes: u64,
-    reported: u64,
+struct FileToCheck<'t> {
+    tree: &'t Path,
+    path: PathBuf,
 }
 
-impl Flow<'_> {
-    fn add(&mut self, bytes: usize) {
-        self.bytes += u64::try_from(bytes).unwrap_or(u64::MAX);
-        if self.bytes - self.reported >= REPORT_BYTES {
-            self.reported = self.bytes;
-            let flow = FlowEvent { bytes_in: self.bytes, ..FlowEvent::default() };
-            self.observer.event(&RunEvent::Flow(flow));
+/// What was found in the file of a number.
+type Found = (usize, Result<PageReport, RestoreError>);
+
+/// What the threads share.
+#[derive(Debug, Default)]
+struct Checking {
+    next: AtomicUsize,
+    bytes: AtomicU64,
+    ends: AtomicBool,
+}
+
+impl Checking {
+    /// A thread: takes files as long as there are any and nobody has found something bad.
+    fn run(&self, files: &[FileToCheck<'_>], found: &Sender<Found>) {
+        while !self.ends.load(Ordering::Relaxed) {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(file) = files.get(number) else { return };
+            let Some(report) = self.check_file(&file.path).transpose() else { return };
+            if !report.as_ref().is_ok_and(PageReport::is_good) {
+                self.ends.store(true, Ordering::Relaxed);
+            }
+            if found.send((number, report)).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Nothing for a file that was not read to its end, because all is over.
+    fn check_file(&self, path: &Path) -> Result<Option<PageReport>, RestoreError> {
+        let failed = |source| RestoreError::io("read", path, source);
+        let mut file = File::open(path).map_err(failed)?;
+        let mut checker = PageChecker::new(PageCheck::Strict, FileHint::new(path));
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            let length = file.read(&mut buffer).map_err(failed)?;
+            if length == 0 {
+                return Ok(Some(checker.finish()));
+            }
+            if self.ends.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            checker.push(buffer.get(..length).unwrap_or_default());
+            self.bytes.fetch_add(length as u64, Ordering::Relaxed);
         }
     }
 }
 
-fn check_file(path: &Path, flow: &mut Flow<'_>) -> Result<PageReport, RestoreError> {
-    let failed = |source| RestoreError::io("read", path, source);
-    let mut file = File::open(path).map_err(failed)?;
-    let mut checker = PageChecker::new(PageCheck::Strict, FileHint::new(path));
-    let mut buffer = vec![0; READ_BYTES];
+/// Waits for all threads, reports progress, and ends them if the run is cancelled.
+fn gather(
+    reports: &Receiver<Found>,
+    checking: &Checking,
+    observer: &dyn Observer,
+    cancel: &CancelFlag,
+) -> Result<Vec<Found>, Failure> {
+    let mut found = Vec::new();
     loop {
-        let length = file.read(&mut buffer).map_err(failed)?;
-        if length == 0 {
-            return Ok(checker.finish());
+        match reports.recv_timeout(LOOK_EVERY) {
+            Ok(one) => found.push(one),
+            Err(RecvTimeoutError::Timeout) => {
+                let bytes_in = checking.bytes.load(Ordering::Relaxed);
+                let flow = FlowEvent { bytes_in, ..FlowEvent::default() };
+                observer.event(&RunEvent::Flow(flow));
+            }
+            Err(RecvTimeoutError::Disconnected) => return Ok(found),
         }
-        checker.push(buffer.get(..length).unwrap_or_default());
-        flow.add(length);
+        if let Some(cause) = cancel.cause() {
+            checking.ends.store(true, Ordering::Relaxed);
+            return Err(SupervisorError::Cancelled { cause }.into());
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! The channel between them is bounded: while the sink is slow, nobody reads, and the donor waits as
 //! long as the stall budget says. A cut connection is made again, and the donor goes on where it was.
 
+mod buffers;
 mod chunks;
 mod event;
 mod files;
@@ -195,7 +196,7 @@ impl Clone<'_> {
             Event::File(meta) => self.machine.file(&meta)?,
             Event::Data { part, bytes, is_last } => {
                 restarts.moved_on();
-                self.machine.data(task, &part, bytes, is_last)?;
+                self.machine.data(task, &part, &bytes, is_last)?;
             }
             Event::Acknowledged => tracing::debug!("the donor has the acknowledgement"),
             Event::Ended(outcome) => return self.ended(task, outcome),

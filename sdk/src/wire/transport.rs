@@ -1,7 +1,7 @@
 //! The byte stream under the packets: the socket itself, or TLS over it.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, BufReader, Read, Write},
     sync::Arc,
     time::Duration,
 };
@@ -10,12 +10,20 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName}
 
 use crate::wire::{auth::Way, socket::Socket};
 
+/// Bytes that are read from the socket at once under TLS: left to itself, rustls asks for 4 KiB, and
+/// bulk data cost four system calls for each of its records.
+const TLS_READ_BYTES: usize = 128 * 1024;
+
 /// A byte stream to the server.
 #[derive(Debug)]
 pub(crate) enum Transport {
     Plain(Socket),
-    Tls(Box<StreamOwned<ClientConnection, Socket>>),
+    Tls(Box<StreamOwned<ClientConnection, ReadAhead>>),
 }
+
+/// A socket that reads more than it is asked for, and writes what it is given.
+#[derive(Debug)]
+pub(crate) struct ReadAhead(BufReader<Socket>);
 
 impl Transport {
     /// Does the TLS handshake over a plain socket. The inner result is the verdict of TLS, the outer
@@ -35,6 +43,7 @@ impl Transport {
                 };
             }
         }
+        let socket = ReadAhead(BufReader::with_capacity(TLS_READ_BYTES, socket));
         Ok(Ok(Self::Tls(Box::new(StreamOwned::new(session, socket)))))
     }
 
@@ -65,7 +74,7 @@ impl Transport {
     fn socket(&self) -> &Socket {
         match self {
             Self::Plain(socket) => socket,
-            Self::Tls(stream) => &stream.sock,
+            Self::Tls(stream) => stream.sock.0.get_ref(),
         }
     }
 }
@@ -116,5 +125,21 @@ impl Write for Transport {
             Self::Plain(socket) => socket.flush(),
             Self::Tls(stream) => stream.flush(),
         }
+    }
+}
+
+impl Read for ReadAhead {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for ReadAhead {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.get_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.get_mut().flush()
     }
 }

@@ -20,26 +20,26 @@ pub(crate) trait RecordOutput {
     /// Why it takes no more.
     type Error;
 
-    /// Takes bytes, without a copy where it can.
+    /// Takes bytes.
     ///
     /// # Errors
     /// It takes no more.
-    fn write_chunk(&mut self, bytes: Vec<u8>) -> Result<(), Self::Error>;
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
 }
 
 impl RecordOutput for dbbackup_sdk::EntryWriter {
     type Error = dbbackup_sdk::HostError;
 
-    fn write_chunk(&mut self, bytes: Vec<u8>) -> Result<(), Self::Error> {
-        self.write_chunk(bytes)
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+        self.write_bytes(bytes)
     }
 }
 
 impl RecordOutput for Vec<u8> {
     type Error = std::convert::Infallible;
 
-    fn write_chunk(&mut self, bytes: Vec<u8>) -> Result<(), Self::Error> {
-        self.extend_from_slice(&bytes);
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+        self.extend_from_slice(bytes);
         Ok(())
     }
 }
@@ -79,28 +79,13 @@ impl<W: RecordOutput> RecordWriter<W> {
         if self.buffer.len() + bytes.len() > self.chunk_bytes {
             self.flush()?;
         }
+        // What would fill the buffer by itself is handed on from where it is.
+        if bytes.len() >= self.chunk_bytes / 2 {
+            self.flush()?;
+            return self.output.write(bytes);
+        }
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() + HEADER_BYTES > self.chunk_bytes { self.flush() } else { Ok(()) }
-    }
-
-    /// Adds a record whose bytes are handed on without a copy if they fill a chunk by themselves.
-    ///
-    /// # Errors
-    /// As [`RecordWriter::append`].
-    pub(crate) fn append_vec(
-        &mut self,
-        file_index: u32,
-        offset: u64,
-        bytes: Vec<u8>,
-    ) -> Result<(), W::Error> {
-        if bytes.len() < self.chunk_bytes / 2 {
-            return self.append(file_index, offset, &bytes);
-        }
-        self.header(file_index, u32::try_from(bytes.len()).unwrap_or(u32::MAX), offset);
-        self.records += 1;
-        self.bytes += bytes.len() as u64;
-        self.flush()?;
-        self.output.write_chunk(bytes)
     }
 
     /// Ends the stream; answers the output, the number of records and their bytes.
@@ -120,8 +105,12 @@ impl<W: RecordOutput> RecordWriter<W> {
     }
 
     fn flush(&mut self) -> Result<(), W::Error> {
-        let next = Vec::with_capacity(self.chunk_bytes);
-        self.output.write_chunk(std::mem::replace(&mut self.buffer, next))
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        self.output.write(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
     }
 }
 

@@ -63,7 +63,7 @@ fn long_records_are_handed_on_as_they_are() {
     let long = vec![5; 4096];
     let mut writer = RecordWriter::new(Vec::new(), 1024);
     writer.append(1, 0, b"short").expect("a vector takes everything");
-    writer.append_vec(2, 7, long.clone()).expect("a vector takes everything");
+    writer.append(2, 7, &long).expect("a vector takes everything");
     let (stream, records, bytes) = writer.finish().expect("a vector takes everything");
     assert_eq!((records, bytes), (2, 4101));
     assert_eq!(read(&stream).expect("records"), [(1, 0, b"short".to_vec()), (2, 7, long)]);

@@ -3,6 +3,7 @@
 use crate::{
     artefact::{Donor, DonorPlugin},
     error::CloneError,
+    protocol::buffers::Piece,
     rpc::{DataPart, FileMeta, Locator, Response, StateChange},
 };
 
@@ -36,7 +37,7 @@ pub(crate) enum Event {
         /// Where they belong; of a long block only the piece that came along.
         part: DataPart,
         /// The bytes.
-        bytes: Vec<u8>,
+        bytes: Piece,
         /// The block is whole now.
         is_last: bool,
     },

@@ -254,7 +254,7 @@ impl<'r> Machine<'r> {
         &mut self,
         task: Task,
         part: &DataPart,
-        bytes: Vec<u8>,
+        bytes: &[u8],
         is_last: bool,
     ) -> Result<(), CloneError> {
         let stage = match part.state {

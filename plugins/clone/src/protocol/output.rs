@@ -79,7 +79,7 @@ impl<'s> Output<'s> {
         &mut self,
         stage: Stage,
         part: &DataPart,
-        bytes: Vec<u8>,
+        bytes: &[u8],
         files: &mut FileTable,
     ) -> Result<(), CloneError> {
         if self.stage != Some(stage) {
@@ -107,7 +107,7 @@ impl<'s> Output<'s> {
             return Ok(());
         }
         let stream = self.open_stream(stage)?;
-        Ok(stream.writer.append_vec(part.file_index, part.offset, bytes)?)
+        Ok(stream.writer.append(part.file_index, part.offset, bytes)?)
     }
 
     /// The stage is over: everything of it has come.
@@ -165,7 +165,7 @@ impl<'s> Output<'s> {
     fn write_member(
         &mut self,
         part: &DataPart,
-        mut bytes: Vec<u8>,
+        bytes: &[u8],
         files: &mut FileTable,
     ) -> Result<(), CloneError> {
         if self.member.as_ref().is_some_and(|member| member.index != part.file_index) {
@@ -189,10 +189,12 @@ impl<'s> Output<'s> {
                 offset: part.offset,
             }
         })?;
-        let known = usize::try_from(known).unwrap_or(usize::MAX).min(bytes.len());
-        bytes.drain(..known);
-        member.written_bytes += bytes.len() as u64;
-        if bytes.is_empty() { Ok(()) } else { Ok(member.writer.write_chunk(bytes)?) }
+        let known = usize::try_from(known).unwrap_or(usize::MAX);
+        let Some(new) = bytes.get(known..).filter(|new| !new.is_empty()) else {
+            return Ok(());
+        };
+        member.written_bytes += new.len() as u64;
+        Ok(member.writer.write_bytes(new)?)
     }
 
     fn open_member(&self, index: u32, files: &mut FileTable) -> Result<OpenMember, CloneError> {

@@ -7,6 +7,7 @@ use dbbackup_sdk::server::ConnectOptions;
 use crate::{
     error::CloneError,
     protocol::{
+        buffers::Buffers,
         event::{Beginning, Event, Task},
         link::{Link, unexpected},
         registry::Registry,
@@ -99,6 +100,7 @@ fn leave(link: Link) -> Result<(), CloneError> {
 
 fn read(link: &mut Link, reporter: &Reporter) -> Result<(), CloneError> {
     link.send(&Command::Execute.bare())?;
+    let buffers = Buffers::default();
     loop {
         let descriptor = match link.next()? {
             Response::Complete => return Ok(()),
@@ -109,12 +111,17 @@ fn read(link: &mut Link, reporter: &Reporter) -> Result<(), CloneError> {
             Descriptor::Task { .. } => {}
             Descriptor::State(change) => reporter.pass(Event::State(change))?,
             Descriptor::File(meta) => reporter.pass(Event::File(Box::new(meta)))?,
-            Descriptor::Data(part) => read_data(link, part, reporter)?,
+            Descriptor::Data(part) => read_data(link, part, &buffers, reporter)?,
         }
     }
 }
 
-fn read_data(link: &mut Link, part: DataPart, reporter: &Reporter) -> Result<(), CloneError> {
+fn read_data(
+    link: &mut Link,
+    part: DataPart,
+    buffers: &Buffers,
+    reporter: &Reporter,
+) -> Result<(), CloneError> {
     let bytes = match link.next()? {
         Response::Data(bytes) => bytes,
         other => return Err(CloneError::order(&other.name(), "the data of a block")),
@@ -129,7 +136,7 @@ fn read_data(link: &mut Link, part: DataPart, reporter: &Reporter) -> Result<(),
         let length = u32::try_from(now.len()).unwrap_or(u32::MAX);
         let piece = DataPart { offset, length, ..part };
         let is_last = later.is_empty();
-        reporter.pass(Event::Data { part: piece, bytes: now.to_vec(), is_last })?;
+        reporter.pass(Event::Data { part: piece, bytes: buffers.copy(now), is_last })?;
         if is_last {
             return Ok(());
         }

@@ -1,0 +1,214 @@
+//! The thread that writes and syncs the files that engines push, while the next bytes come.
+//!
+//! Large files bypass the page cache: a copy of the data that nobody reads again would drive the
+//! server's own pages out of memory, and cost as much time as everything else together.
+use super::{
+    super::{
+        cancel::{Latch, lock},
+        error::PipelineError,
+    },
+    block::AlignedBlock,
+};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use rustix::{
+    fs::{OFlags, fcntl_getfl, fcntl_setfl},
+    io::Errno,
+};
+use std::{
+    fs::{File, Permissions},
+    io,
+    os::unix::fs::{FileExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    thread::{self, JoinHandle},
+    time::{Duration, SystemTime},
+};
+
+/// Jobs that wait: blocks in memory, and files that are open.
+const WAITING_JOBS: usize = 8;
+/// Files below this size go through the page cache.
+const LEAST_DIRECT_BYTES: u64 = 1 << 20;
+
+/// A file of the directory.
+#[derive(Debug)]
+pub(super) struct DiskFile {
+    file: File,
+    path: PathBuf,
+}
+
+/// What a finished file gets.
+#[derive(Debug)]
+pub(super) struct Dress {
+    pub(super) size_bytes: u64,
+    pub(super) mode: Option<u32>,
+    pub(super) modified_unix: Option<u64>,
+}
+
+enum Job {
+    Write { file: Arc<DiskFile>, block: AlignedBlock, offset: u64 },
+    Finish { file: Arc<DiskFile>, dress: Dress },
+}
+
+/// The thread; its first failure is that of the run.
+pub(super) struct Disk {
+    latch: Arc<Latch>,
+    blocks: Arc<Mutex<Vec<AlignedBlock>>>,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    jobs: Sender<Job>,
+    thread: JoinHandle<()>,
+}
+
+impl Disk {
+    pub(super) fn start(latch: Arc<Latch>) -> Result<Self, PipelineError> {
+        let (jobs, queue) = bounded(WAITING_JOBS);
+        let blocks = Arc::<Mutex<Vec<AlignedBlock>>>::default();
+        let (inner, pool) = (latch.clone(), blocks.clone());
+        let spawned = thread::Builder::new()
+            .name("pipeline-disk".to_owned())
+            .spawn(move || work(&inner, &queue, &pool));
+        let thread = spawned.map_err(|source| {
+            let name = "disk".to_owned();
+            latch.fail(PipelineError::Thread { name, source: Arc::new(source) })
+        })?;
+        Ok(Self { latch, blocks, running: Mutex::new(Some(Running { jobs, thread })) })
+    }
+
+    /// An empty block; how many are in use is bounded by the queue and the open files.
+    pub(super) fn block(&self) -> AlignedBlock {
+        lock(&self.blocks).pop().unwrap_or_else(AlignedBlock::new)
+    }
+
+    /// Has a block written; waits while too many are ahead of it.
+    pub(super) fn write(
+        &self,
+        file: &Arc<DiskFile>,
+        block: AlignedBlock,
+        offset: u64,
+    ) -> Result<(), PipelineError> {
+        self.send(Job::Write { file: file.clone(), block, offset })
+    }
+
+    /// Has a file made durable that nobody writes to any more.
+    pub(super) fn finish_file(
+        &self,
+        file: Arc<DiskFile>,
+        dress: Dress,
+    ) -> Result<(), PipelineError> {
+        self.send(Job::Finish { file, dress })
+    }
+
+    /// Answers once every file is durable.
+    pub(super) fn finish(&self) -> Result<(), PipelineError> {
+        let Some(Running { jobs, thread }) = lock(&self.running).take() else {
+            return Err(PipelineError::Aborted);
+        };
+        drop(jobs);
+        if thread.join().is_err() {
+            return Err(self.latch.fail(PipelineError::StageDied));
+        }
+        self.latch.check()
+    }
+
+    fn send(&self, job: Job) -> Result<(), PipelineError> {
+        let jobs = lock(&self.running).as_ref().map(|running| running.jobs.clone());
+        self.latch.send(&jobs.ok_or(PipelineError::Aborted)?, job)
+    }
+}
+
+/// The thread. After a failure elsewhere the files are worthless, and the queue ends.
+fn work(latch: &Latch, queue: &Receiver<Job>, blocks: &Mutex<Vec<AlignedBlock>>) {
+    while let Ok(Some(job)) = latch.recv(queue) {
+        let (file, done) = match job {
+            Job::Write { file, mut block, offset } => {
+                let done = file.write(block.bytes(), offset);
+                block.clear();
+                lock(blocks).push(block);
+                (file, done)
+            }
+            Job::Finish { file, dress } => {
+                let done = file.finish(&dress);
+                (file, done)
+            }
+        };
+        if let Err(source) = done {
+            let path = file.path.clone();
+            latch.fail(PipelineError::WriteFile { path, source: Arc::new(source) });
+        }
+    }
+}
+
+impl DiskFile {
+    /// Creates a file that is written through the page cache.
+    pub(super) fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: File::create_new(path)?, path: path.to_owned() })
+    }
+
+    /// Creates a file that is written in whole blocks, and past the page cache if it is large; one
+    /// without a size may become so.
+    pub(super) fn create_for_blocks(path: &Path, size_bytes: Option<u64>) -> io::Result<Self> {
+        let created = Self::create(path)?;
+        if size_bytes.is_none_or(|size| size >= LEAST_DIRECT_BYTES) {
+            // A file system that cannot do it says so here or at the first write.
+            set_direct(&created.file, true).or_else(only_unsupported)?;
+        }
+        Ok(created)
+    }
+
+    /// Writes bytes through the page cache or past it.
+    pub(super) fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        match self.file.write_all_at(bytes, offset) {
+            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+                set_direct(&self.file, false)?;
+                self.file.write_all_at(bytes, offset)
+            }
+            written => written,
+        }
+    }
+
+    /// Gives the file its length, mode and time, and makes it durable. The owner stays that of the
+    /// running user: the manifest has the original one for the restore.
+    fn finish(&self, dress: &Dress) -> io::Result<()> {
+        if self.file.metadata()?.len() != dress.size_bytes {
+            self.file.set_len(dress.size_bytes)?;
+        }
+        if let Some(mode) = dress.mode {
+            self.file.set_permissions(Permissions::from_mode(mode))?;
+        }
+        if let Some(seconds) = dress.modified_unix {
+            self.file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))?;
+        }
+        self.file.sync_all()
+    }
+}
+
+fn set_direct(file: &File, direct: bool) -> io::Result<()> {
+    let mut flags = fcntl_getfl(file)?;
+    flags.set(OFlags::DIRECT, direct);
+    Ok(fcntl_setfl(file, flags)?)
+}
+
+fn only_unsupported(error: io::Error) -> io::Result<()> {
+    match error.raw_os_error() {
+        Some(code) if code == Errno::INVAL.raw_os_error() => Ok(()),
+        _ => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_go_past_the_page_cache_goes_through_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("ibdata1");
+        let file = DiskFile::create_for_blocks(&path, None).expect("a file");
+        file.write(b"unaligned", 3).expect("written");
+        let dress = Dress { size_bytes: 11, mode: Some(0o600), modified_unix: Some(1) };
+        file.finish(&dress).expect("finished");
+        assert_eq!(std::fs::read(&path).expect("readable"), b"\0\0\0unaligne");
+    }
+}
