@@ -198,7 +198,7 @@ impl ScratchServer {
         let pid = Pid::from_child(&self.child).as_raw_nonzero().get();
         let start_ticks = process_start_ticks(pid).unwrap_or_default();
         let record = HostRecord::ScratchServer { pid, start_ticks };
-        journal.record(RecordOwner::Host, record.to_undo_record())?;
+        journal.record(RecordOwner::Host, record.to_undo_record()?)?;
         Ok(())
     }
 

@@ -26,7 +26,7 @@ pub(super) fn create(journal: &mut Journal) -> Result<PathBuf, ScratchError> {
     let name = format!("dbbackup-{:016x}", RandomState::new().build_hasher().finish());
     let directory = short_parent(&env::temp_dir(), &name).join(&name);
     let record = HostRecord::ScratchDirectory { path: directory.clone() };
-    journal.record(RecordOwner::Host, record.to_undo_record())?;
+    journal.record(RecordOwner::Host, record.to_undo_record()?)?;
     DirBuilder::new()
         .mode(0o700)
         .create(&directory)
