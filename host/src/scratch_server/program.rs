@@ -53,7 +53,10 @@ impl ServerProgram {
         if !fits {
             return Err(ScratchError::OtherSeries {
                 program: path,
-                found: version,
+                found: match version.as_str() {
+                    "" => "no server, it says nothing to --version".to_owned(),
+                    _ => version,
+                },
                 wanted: format!("{flavor} {wanted_version}"),
             });
         }
