@@ -8,9 +8,8 @@ use dbbackup::plugin::{PluginSettings, Registry, TrustPolicy};
 use dbbackup_plugin_api::{
     abi_stable::{
         sabi_trait::TD_Opaque,
-        std_types::{RArc, ROption, RResult, RSlice, RStr, RString, RVec},
+        std_types::{RResult, RSlice},
     },
-    capability::RawCapability,
     chunk::Chunk,
     document::{
         Doc, Extra,
@@ -19,7 +18,7 @@ use dbbackup_plugin_api::{
         environment::Environment,
     },
     error::AbiResult,
-    host::{HostServices, HostServices_TO, unsupported},
+    host::{silent_host, unsupported},
     sink::{ArchiveSink, ArchiveSink_TO, EntryWriter, EntryWriter_TO, EntryWriterBox},
 };
 use std::{
@@ -40,9 +39,8 @@ fn main() -> Result<()> {
     let settings = PluginSettings { trust: TrustPolicy::Dev, ..PluginSettings::only([]) };
     let mut registry = Registry::discover(&settings);
     registry.register(Path::new(plugin)).context("register the plugin")?;
-    let host = HostServices_TO::from_ptr(RArc::new(NoServices), TD_Opaque);
     let options = serde_json::json!({"bytes": bytes, "chunk_bytes": chunk_bytes});
-    let engine = registry.load("flood", host, options).context("load the engine")?;
+    let engine = registry.load("flood", silent_host(), options).context("load the engine")?;
 
     let dropped = Arc::new(AtomicU64::new(0));
     let sink = ArchiveSink_TO::from_value(Drain(dropped.clone()), TD_Opaque);
@@ -103,39 +101,5 @@ impl EntryWriter for Drain {
 
     fn finish(&mut self) -> AbiResult<()> {
         RResult::ROk(())
-    }
-}
-
-/// A host that does nothing but let the engine run.
-#[derive(Clone)]
-struct NoServices;
-
-impl HostServices for NoServices {
-    fn log_enabled(&self, _level: u8, _target: RStr<'_>) -> bool {
-        false
-    }
-    fn log(&self, _level: u8, _target: RStr<'_>, _message: RStr<'_>, _fields_json: RStr<'_>) {}
-    fn progress(&self, _phase: RStr<'_>, _done: u64, _total: u64, _unit: RStr<'_>) {}
-    fn heartbeat(&self) {}
-    fn is_cancelled(&self) -> bool {
-        false
-    }
-    fn wait_cancelled(&self, _milliseconds: u64) -> bool {
-        false
-    }
-    fn scratch_directory(&self) -> AbiResult<RString> {
-        unsupported("scratch directory")
-    }
-    fn secret(&self, _name: RStr<'_>) -> AbiResult<ROption<RVec<u8>>> {
-        unsupported("secrets")
-    }
-    fn journal_record(&self, _record: Doc) -> AbiResult<u64> {
-        unsupported("journal")
-    }
-    fn journal_done(&self, _number: u64) -> AbiResult<()> {
-        unsupported("journal")
-    }
-    fn capability(&self, _id: RStr<'_>) -> ROption<RawCapability> {
-        ROption::RNone
     }
 }

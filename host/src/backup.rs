@@ -369,7 +369,7 @@ fn create(output: Output, journal: &mut Journal) -> Result<Output, Failure> {
 }
 
 fn record(journal: &mut Journal, record: &HostRecord) -> Result<u64, Failure> {
-    Ok(journal.record(RecordOwner::Host, record.to_undo_record())?)
+    Ok(journal.record(RecordOwner::Host, record.to_undo_record()?)?)
 }
 
 fn abandon(output: Output) -> Result<(), TargetError> {

@@ -1,6 +1,6 @@
 //! A scratch server: a stock server of the backup's own series, started on a directory of ours to
-//! prove that a backup can be restored. Reachable by a socket in that directory and by nothing else;
-//! it dies with this process, and the journal names it as well.
+//! prove that a backup can be restored. Reachable by a socket in a private directory and by nothing
+//! else; it dies with this process, and the journal names it as well.
 use crate::{
     connection::{Connection, ServerError, Session},
     exit::{Classified, Exit},
@@ -25,6 +25,7 @@ use std::{
 
 mod initialise;
 mod program;
+mod socket;
 
 pub(crate) use program::{ServerProgram, target_server};
 
@@ -36,8 +37,6 @@ const STOP_LIMIT: Duration = Duration::from_secs(120);
 const INITIALISE_LIMIT: Duration = Duration::from_secs(300);
 /// Time between two looks at a server that starts or stops.
 const POLL: Duration = Duration::from_millis(100);
-/// Longest path of a socket that the kernel takes.
-const MAX_SOCKET_PATH: usize = 107;
 /// Bytes of the server's log that are shown when it fails.
 const LOG_TAIL_BYTES: usize = 2000;
 
@@ -69,12 +68,6 @@ pub enum ScratchError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
-    },
-    /// The scratch directory is too deep for a socket.
-    #[error("the path of the socket {} is too long", path.display())]
-    SocketPath {
-        /// The socket.
-        path: PathBuf,
     },
     /// The server ended or did not get ready.
     #[error("the scratch server {what}; the end of its log:\n{log}")]
@@ -129,6 +122,7 @@ pub(crate) enum Content {
 pub(crate) struct ScratchServer {
     child: Child,
     directory: PathBuf,
+    socket: PathBuf,
     content: Content,
     ended: bool,
 }
@@ -146,13 +140,10 @@ impl ScratchServer {
         journal: &mut Journal,
         cancel: &CancelFlag,
     ) -> Result<Self, ScratchError> {
-        let socket = socket_path(directory);
-        if socket.as_os_str().len() > MAX_SOCKET_PATH {
-            return Err(ScratchError::SocketPath { path: socket });
-        }
         if content == Content::Fresh {
             initialise::data_directory(program, directory, cancel)?;
         }
+        let socket = socket::create(journal)?;
         let mut arguments = common_arguments(directory);
         arguments.extend([
             OsString::from("--skip-networking"),
@@ -166,7 +157,8 @@ impl ScratchServer {
         }
         arguments.extend(settings.iter().map(OsString::from));
         let child = spawn_guarded(program, &arguments, directory)?;
-        let mut server = Self { child, directory: directory.to_owned(), content, ended: false };
+        let directory = directory.to_owned();
+        let mut server = Self { child, directory, socket, content, ended: false };
         server.journal(journal)?;
         server.wait_ready(cancel)?;
         Ok(server)
@@ -175,7 +167,7 @@ impl ScratchServer {
     /// How to reach it.
     pub(crate) fn connection(&self) -> ConnectionDocument {
         ConnectionDocument {
-            socket: Some(socket_path(&self.directory)),
+            socket: Some(self.socket.clone()),
             user: "root".to_owned(),
             ssl: SslDocument { mode: SslMode::Disabled, ..SslDocument::default() },
             connect_timeout_ms: 10_000,
@@ -206,7 +198,7 @@ impl ScratchServer {
         let pid = Pid::from_child(&self.child).as_raw_nonzero().get();
         let start_ticks = process_start_ticks(pid).unwrap_or_default();
         let record = HostRecord::ScratchServer { pid, start_ticks };
-        journal.record(RecordOwner::Host, record.to_undo_record())?;
+        journal.record(RecordOwner::Host, record.to_undo_record()?)?;
         Ok(())
     }
 
@@ -221,7 +213,7 @@ impl ScratchServer {
                 self.ended = true;
                 return Err(self.failed(format!("ended with {status} while it was starting")));
             }
-            if socket_path(&self.directory).exists() && Session::open(&connection).is_ok() {
+            if self.socket.exists() && Session::open(&connection).is_ok() {
                 return Ok(());
             }
             if Instant::now() > deadline {
@@ -329,10 +321,6 @@ fn prefixed(option: &str, path: &Path) -> OsString {
     text
 }
 
-fn socket_path(directory: &Path) -> PathBuf {
-    directory.join("s.sock")
-}
-
 fn log_path(directory: &Path) -> PathBuf {
     directory.join("error.log")
 }
@@ -349,10 +337,9 @@ fn log_tail(directory: &Path) -> String {
 impl Classified for ScratchError {
     fn exit(&self) -> Exit {
         match self {
-            Self::NoProgram { .. }
-            | Self::OtherSeries { .. }
-            | Self::SocketPath { .. }
-            | Self::Unusable { .. } => Exit::Precondition,
+            Self::NoProgram { .. } | Self::OtherSeries { .. } | Self::Unusable { .. } => {
+                Exit::Precondition
+            }
             Self::Io { source, .. } => crate::target::exit_of_io(source.kind()),
             Self::Failed { .. } => Exit::VerificationFailed,
             Self::Cancelled => Exit::Interrupted,
@@ -366,9 +353,6 @@ impl Classified for ScratchError {
             Self::NoProgram { .. } | Self::OtherSeries { .. } => {
                 Some("name a server of the backup's series with --mysqld PATH".to_owned())
             }
-            Self::SocketPath { .. } => {
-                Some("choose a shorter scratch directory, or DBBACKUP_STATE_DIR".to_owned())
-            }
             Self::Server(error) => error.hint(),
             Self::Journal(error) => error.hint(),
             _ => None,
@@ -380,7 +364,6 @@ impl Classified for ScratchError {
             Self::NoProgram { .. } => "E-SCRATCH-NO-SERVER",
             Self::OtherSeries { .. } => "E-SCRATCH-SERIES",
             Self::Io { .. } => "E-SCRATCH-IO",
-            Self::SocketPath { .. } => "E-SCRATCH-SOCKET",
             Self::Unusable { .. } => "E-SCRATCH-UNUSABLE",
             Self::Failed { .. } => "E-SCRATCH-SERVER",
             Self::Cancelled => "E-INTERRUPTED",

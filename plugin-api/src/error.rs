@@ -21,7 +21,7 @@ impl ErrorCode {
     pub const PRECONDITION: Self = Self(4);
     /// Refused because going on could destroy something.
     pub const SAFETY: Self = Self(5);
-    /// The server or store cannot be reached.
+    /// The server or store cannot be reached, or the connection to it is lost.
     pub const CONNECT: Self = Self(10);
     /// The server or store refuses the credentials.
     pub const AUTH: Self = Self(11);
@@ -29,7 +29,7 @@ impl ErrorCode {
     pub const PRIVILEGE: Self = Self(12);
     /// A lock could not be had or held within its budget; nothing is locked any more.
     pub const LOCK_BUDGET: Self = Self(13);
-    /// Reading the source failed in the middle.
+    /// Reading the source failed in the middle, the connection to it not being lost.
     pub const SOURCE_IO: Self = Self(20);
     /// Writing to the sink or target failed.
     pub const SINK_IO: Self = Self(21);

@@ -30,7 +30,7 @@ pub trait Engine: Send + Sync + Sized + 'static {
     fn create(options: Self::Options, host: &Host) -> Result<Self, Failure>;
 
     /// Says whether a backup could start in this environment, what stands in the way and what it
-    /// would cost. Read-only, within five seconds.
+    /// would cost. Read-only, within [`ASSESS_LIMIT`](dbbackup_plugin_api::document::assessment::ASSESS_LIMIT).
     ///
     /// # Errors
     /// Only what keeps the engine from answering at all; what keeps it from a backup is a blocker.

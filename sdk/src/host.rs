@@ -136,3 +136,30 @@ impl Unit {
 pub(crate) fn unwrap<T>(answer: AbiResult<T>) -> Result<T, HostError> {
     answer.into_result().map_err(HostError::new)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Classify as _;
+    use dbbackup_plugin_api::host::silent_host;
+    use serde_json::{Value, json};
+
+    /// The host here answers every record with `UNSUPPORTED`, which tells whether it was asked.
+    fn refusal_of(facts: Value) -> HostError {
+        let record = UndoRecord {
+            kind: "acme-snapshot".to_owned(),
+            summary: "snapshot acme/db@b1".to_owned(),
+            facts,
+            extra: Default::default(),
+        };
+        Host::new(silent_host()).journal(&record).unwrap_err()
+    }
+
+    #[test]
+    fn a_record_without_facts_is_refused_before_the_host_writes_it() {
+        assert_eq!(refusal_of(json!({"name": "acme/db@b1"})).code(), ErrorCode::UNSUPPORTED);
+        let refused = refusal_of(Value::Null);
+        assert_eq!(refused.code(), ErrorCode::INTERNAL);
+        assert!(refused.to_string().contains("snapshot acme/db@b1 has no facts"), "{refused}");
+    }
+}

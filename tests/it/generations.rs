@@ -5,6 +5,8 @@
 //! No binary is kept in the repository. The copies live in the target directory and are rewritten
 //! only where they changed, so that a second run compiles nothing; dependencies are shared with
 //! the workspace.
+mod dependencies;
+
 use anyhow::{Context, Result, ensure};
 use dbbackup_testkit::{env, workspace_root};
 use std::{
@@ -39,7 +41,7 @@ impl Generations {
         write_today(&sources, &root.join("today"))?;
         write_one_one(&sources, &root.join("one-one"))?;
         write_two_zero(&sources, &root.join("two-zero"))?;
-        // The workspace's own target directory: with the same profiles and versions, nearly every
+        // The workspace's own target directory: with the same profiles, versions and features, every
         // dependency is built already.
         let target = Path::new(std::env!("CARGO_TARGET_TMPDIR")).parent().context("no target")?;
         build(&root.join("one-one"), target)?;
@@ -64,7 +66,7 @@ fn write_today(sources: &Path, root: &Path) -> Result<()> {
 }
 
 fn write_one_one(sources: &Path, root: &Path) -> Result<()> {
-    let members = ["plugin-api", "sdk", "engine", "loader", "gate"];
+    let members = ["plugin-api", "sdk", "engine", "loader", "gate", "dependencies"];
     write_workspace(sources, root, &members, "1.1.0")?;
     let api = root.join("plugin-api/src");
     let method = |text: &str| {
@@ -112,7 +114,7 @@ const ONE_MORE_FIELD: &str = "mod backup {
 ";
 
 fn write_two_zero(sources: &Path, root: &Path) -> Result<()> {
-    write_workspace(sources, root, &["plugin-api", "sdk", "engine"], "2.0.0")?;
+    write_workspace(sources, root, &["plugin-api", "sdk", "engine", "dependencies"], "2.0.0")?;
     patch(&root.join("plugin-api/src/root.rs"), |text| {
         text.replace(
             "pub struct PluginRoot {\n",
@@ -138,7 +140,10 @@ fn write_workspace(sources: &Path, root: &Path, members: &[&str], api: &str) -> 
             _ => line.to_owned(),
         });
     }
+    // Copies that are no members count as dependencies, and layouts need no optimisation.
+    lines.push("[profile.dev.package.dbbackup-plugin-api]\nopt-level = 0\n".to_owned());
     write_if_changed(&root.join("Cargo.toml"), lines.join("\n").as_bytes())?;
+    dependencies::write_package(sources, root)?;
     if !root.join("Cargo.lock").exists() {
         write_if_changed(&root.join("Cargo.lock"), &fs::read(sources.join("Cargo.lock"))?)?;
     }

@@ -1,11 +1,12 @@
 //! The load matrix: every kind of bad plugin file is refused with its own code, none of them stops
 //! the others, and a plugin that misbehaves after loading ends its own process and nothing else.
-use crate::plugin_files::{PluginDirectory, code_of, patched, program, rogue, silent_host};
+use crate::plugin_files::{PluginDirectory, code_of, patched, program, rogue};
 use anyhow::{Context, Result};
 use dbbackup::{
     conformance::{CheckOutcome, Kit, Verdict},
     plugin::{self, AddRequest, PluginSettings, Registry, Sha256, TrustPolicy},
 };
+use dbbackup_plugin_api::host::silent_host;
 use dbbackup_testkit::is_root;
 use serde_json::{Value, json};
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};

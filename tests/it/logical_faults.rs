@@ -73,7 +73,7 @@ fn a_cut_connection_ends_the_dump() -> Result<()> {
         let proxy = FaultProxy::start(source.port())?;
         proxy.cut_after(Direction::ToClient, 300_000);
         let error = failure(harness().backup(&backup_request(proxy.port(), ADMIN_USER)))?;
-        ensure!(error.code == ErrorCode::SOURCE_IO && error.retryable, "{}", shown(&error));
+        ensure!(error.code == ErrorCode::CONNECT && error.retryable, "{}", shown(&error));
         expect_left_alone(&source)?;
     }
     Ok(())
@@ -91,7 +91,7 @@ fn a_killed_server_ends_the_dump() -> Result<()> {
         }
     });
     let error = failure(run.backup(&backup_of(&source)))?;
-    ensure!(error.code == ErrorCode::SOURCE_IO && error.retryable, "{}", shown(&error));
+    ensure!(error.code == ErrorCode::CONNECT && error.retryable, "{}", shown(&error));
     Ok(())
 }
 

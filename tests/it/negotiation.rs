@@ -2,10 +2,11 @@
 //! contract: an old plugin on a newer host, a newer one on an older host, and those that must not.
 use crate::{
     generations::Generations,
-    plugin_files::{PluginDirectory, patched, rogue, silent_host},
+    plugin_files::{PluginDirectory, patched, rogue},
 };
 use anyhow::{Context, Result, ensure};
 use dbbackup::plugin::{HostApi, PluginCode, PluginError, Refusal};
+use dbbackup_plugin_api::host::silent_host;
 use serde_json::Value;
 use std::{fs, path::Path, process::Command, sync::Arc};
 

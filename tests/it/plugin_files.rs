@@ -2,16 +2,6 @@
 //! copies that a test may damage.
 use anyhow::{Context, Result};
 use dbbackup::plugin::{PluginSettings, Registry};
-use dbbackup_plugin_api::{
-    abi_stable::{
-        sabi_trait::TD_Opaque,
-        std_types::{RArc, ROption, RResult, RStr, RString, RVec},
-    },
-    capability::RawCapability,
-    document::Doc,
-    error::AbiResult,
-    host::{HostBox, HostServices, HostServices_TO, unsupported},
-};
 use dbbackup_testkit::{Product, Scratch, build_examples};
 use std::{
     fs,
@@ -106,42 +96,4 @@ pub(crate) fn patched(content: &[u8], old: &[u8], new: &[u8]) -> Result<Vec<u8>>
     let mut content = content.to_vec();
     content[at..at + new.len()].copy_from_slice(new);
     Ok(content)
-}
-
-/// Services for a plugin that is loaded into the test itself.
-pub(crate) fn silent_host() -> HostBox {
-    HostServices_TO::from_ptr(RArc::new(SilentHost), TD_Opaque)
-}
-
-#[derive(Clone)]
-struct SilentHost;
-
-impl HostServices for SilentHost {
-    fn log_enabled(&self, _level: u8, _target: RStr<'_>) -> bool {
-        false
-    }
-    fn log(&self, _level: u8, _target: RStr<'_>, _message: RStr<'_>, _fields_json: RStr<'_>) {}
-    fn progress(&self, _phase: RStr<'_>, _done: u64, _total: u64, _unit: RStr<'_>) {}
-    fn heartbeat(&self) {}
-    fn is_cancelled(&self) -> bool {
-        false
-    }
-    fn wait_cancelled(&self, _milliseconds: u64) -> bool {
-        false
-    }
-    fn scratch_directory(&self) -> AbiResult<RString> {
-        unsupported("a scratch directory")
-    }
-    fn secret(&self, _name: RStr<'_>) -> AbiResult<ROption<RVec<u8>>> {
-        RResult::ROk(ROption::RNone)
-    }
-    fn journal_record(&self, _record: Doc) -> AbiResult<u64> {
-        unsupported("a journal")
-    }
-    fn journal_done(&self, _number: u64) -> AbiResult<()> {
-        unsupported("a journal")
-    }
-    fn capability(&self, _id: RStr<'_>) -> ROption<RawCapability> {
-        ROption::RNone
-    }
 }

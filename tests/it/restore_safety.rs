@@ -1,8 +1,8 @@
 //! A restore changes nothing on the word of a damaged artefact, and a verification says so.
-use crate::shop::Shop;
-use anyhow::{Result, ensure};
-use dbbackup_testkit::{Flavor, Random, Server, ServerOptions, env};
-use std::fs;
+use crate::shop::{Shop, names};
+use anyhow::{Result, bail, ensure};
+use dbbackup_testkit::{Flavor, Invocation, Random, Server, ServerOptions, env, wait_until};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 fn rounds() -> u64 {
     if env::is_acceptance() { 60 } else { 8 }
@@ -77,15 +77,45 @@ fn a_forced_restore_uses_the_manifest_inside() -> Result<()> {
 }
 
 #[test]
-fn a_verified_backup_boots_a_scratch_server_of_its_series() -> Result<()> {
+fn a_verified_backup_boots_a_scratch_server_of_its_series_however_deep_the_state_lies() -> Result<()>
+{
     let shop = Shop::open(500)?;
     shop.backed_up("db.tar.gz")?;
-    let mysqld = shop.server.tree().mysqld_path().display().to_string();
-    let verify = ["verify", "db.tar.gz", "--level", "boot", "--mysqld", &mysqld];
-    // A short place: the path of the scratch server's socket has a limit.
-    let state = tempfile::tempdir()?;
-    let run = shop.rig.dbbackup(verify).env("DBBACKUP_STATE_DIR", state.path());
+    let temporary = tempfile::tempdir()?;
+    let state = shop.rig.state_dir().join("deep/".repeat(30));
+    let run = boot(&shop, temporary.path()).env("DBBACKUP_STATE_DIR", &state);
     run.run()?.expect_success()?;
     shop.expect_names(&["db.tar.gz", "db.tar.gz.manifest.json"])?;
+    for part in [temporary.path().to_owned(), state.join("journal"), state.join("scratch")] {
+        ensure!(names(&part)?.is_empty(), "{} holds {:?}", part.display(), names(&part)?);
+    }
     shop.expect_clean()
+}
+
+#[test]
+fn the_socket_directory_of_a_killed_verification_is_private_and_goes_with_the_next_cleanup()
+-> Result<()> {
+    let shop = Shop::open(500)?;
+    shop.backed_up("db.tar.gz")?;
+    let temporary = tempfile::tempdir()?;
+    let run = boot(&shop, temporary.path()).start()?;
+    let mut left = Vec::new();
+    wait_until("the scratch server has a socket directory", Duration::from_secs(60), || {
+        left = names(temporary.path())?;
+        Ok(!left.is_empty())
+    })?;
+    run.kill9_after(Duration::ZERO)?;
+    let [directory] = left.as_slice() else { bail!("not one directory: {left:?}") };
+    let mode = fs::metadata(temporary.path().join(directory))?.permissions().mode();
+    ensure!(mode & 0o777 == 0o700, "{directory} has mode {mode:o}");
+    shop.rig.dbbackup(["cleanup"]).run()?.expect_success()?.expect_stdout(directory)?;
+    ensure!(names(temporary.path())?.is_empty(), "left: {:?}", names(temporary.path())?);
+    shop.expect_clean()
+}
+
+/// `verify --level boot` of `db.tar.gz`, with this temporary directory.
+fn boot(shop: &Shop, temporary: &Path) -> Invocation {
+    let mysqld = shop.server.tree().mysqld_path().display().to_string();
+    let verify = ["verify", "db.tar.gz", "--level", "boot", "--mysqld", &mysqld];
+    shop.rig.dbbackup(verify).env("TMPDIR", temporary)
 }

@@ -127,7 +127,7 @@ fn an_account_without_privileges_still_gets_facts() -> Result<()> {
 }
 
 #[test]
-fn an_unknown_engine_has_a_nearest_name() -> Result<()> {
+fn an_unknown_engine_has_a_nearest_name_and_one_of_our_own_is_said_to_be_missing() -> Result<()> {
     let rig = Rig::new()?;
     let server = Server::start(Flavor::Mysql97, ServerOptions::default())?;
     let outcome = rig.dbbackup_on(&server, ["engine", "select", "--engine", "mysqldmup"]).run()?;
@@ -135,6 +135,9 @@ fn an_unknown_engine_has_a_nearest_name() -> Result<()> {
         .expect_exit(4)?
         .expect_stderr("unknown engine 'mysqldmup'")?
         .expect_stderr("hint: did you mean 'mysqldump'?")?;
+    let bare = Rig::without_plugins()?;
+    let missing = bare.dbbackup(["engine", "info", "mysqldump"]).run()?;
+    missing.expect_exit(4)?.expect_stderr("its plugin is in none of the plugin directories")?;
     let named = rig.dbbackup_on(&server, ["engine", "select", "--engine", "mysqldump"]).run()?;
     named.expect_success()?.expect_stdout("Reason: named; ")?;
     ensure!(!named.stdout_text().contains(ADMIN_USER));

@@ -4,16 +4,13 @@ use crate::plugin::PluginError;
 use dbbackup_plugin_api::{
     PANIC_PROBE_ENGINE,
     abi_stable::std_types::{RResult, RStr},
-    document::{Doc, Document, plugin::EngineConfig},
+    document::{Doc, Document, assessment::ASSESS_LIMIT, plugin::EngineConfig},
     engine::EngineBox,
     error::{AbiResult, ErrorCode},
     role::BackupRole_Ref,
 };
 use serde_json::json;
-use std::time::{Duration, Instant};
-
-/// Longest time of an assessment.
-const ASSESS_LIMIT: Duration = Duration::from_secs(5);
+use std::time::Instant;
 
 /// The loader checks note, layouts and roles; what is left is a role that nobody plays.
 pub(super) fn loads(order: &Order) -> Result<Verdict, String> {

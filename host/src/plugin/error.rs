@@ -1,5 +1,5 @@
 //! What can go wrong between naming an engine and having its answer.
-use super::{OptionProblem, Refusal, session::exit_of};
+use super::{FIRST_PARTY_IDS, OptionProblem, Refusal, session::exit_of};
 use crate::exit::{Classified, Exit};
 use dbbackup_plugin_api::{document::DocumentError, error::EngineError};
 use std::sync::Arc;
@@ -108,6 +108,12 @@ impl Classified for PluginError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Refused(refusal) => Some(refusal.mend()),
+            Self::UnknownEngine { name, .. } if FIRST_PARTY_IDS.contains(&name.as_str()) => {
+                Some(format!(
+                    "{name} is an engine of dbbackup's own, and its plugin is in none of the plugin \
+                     directories: dbbackup engine add FILE puts it there"
+                ))
+            }
             Self::UnknownEngine { nearest: Some(name), .. } => {
                 Some(format!("did you mean '{name}'?"))
             }

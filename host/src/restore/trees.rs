@@ -79,7 +79,7 @@ impl Trees {
         let mut records = Vec::new();
         for path in layout.trees() {
             let undo = HostRecord::RestoreDirectory { path: path.clone() };
-            records.push(journal.record(RecordOwner::Host, undo.to_undo_record())?);
+            records.push(journal.record(RecordOwner::Host, undo.to_undo_record()?)?);
             let made = DirBuilder::new().mode(0o700).create(path);
             made.map_err(|source| RestoreError::io("create", path, source))?;
         }

@@ -1,9 +1,10 @@
 //! The server program: found, and asked for its flavour and version.
 use super::ScratchError;
+use crate::env;
 use dbbackup_plugin_api::document::restore::TargetServer;
 use std::{
     collections::BTreeMap,
-    env, io,
+    io,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -52,7 +53,10 @@ impl ServerProgram {
         if !fits {
             return Err(ScratchError::OtherSeries {
                 program: path,
-                found: version,
+                found: match version.as_str() {
+                    "" => "no server, it says nothing to --version".to_owned(),
+                    _ => version,
+                },
                 wanted: format!("{flavor} {wanted_version}"),
             });
         }
@@ -95,12 +99,8 @@ impl ServerProgram {
 }
 
 fn search(names: &[&str]) -> Option<PathBuf> {
-    let in_path: Vec<PathBuf> = env::vars_os()
-        .find(|(name, _)| name == "PATH")
-        .map(|(_, value)| env::split_paths(&value).collect())
-        .unwrap_or_default();
-    let directories: Vec<PathBuf> =
-        in_path.into_iter().chain(SYSTEM_DIRECTORIES.map(PathBuf::from)).collect();
+    let mut directories = env::search_path();
+    directories.extend(SYSTEM_DIRECTORIES.map(PathBuf::from));
     names.iter().find_map(|name| {
         directories.iter().map(|directory| directory.join(name)).find(|path| path.is_file())
     })

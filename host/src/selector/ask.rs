@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::time::Duration;
 
-/// Longest silence of an engine that is asked; each answer is due within five seconds.
+/// Longest silence of an engine that is asked; the worker waits less for each answer.
 const ASK_STALL: Duration = Duration::from_secs(30);
 
 /// An engine and its options.

@@ -1,6 +1,7 @@
 //! Undo records of the host itself: what a run leaves behind without any plugin.
 use crate::{
     lock::RunLock,
+    supervisor::journal::JournalError,
     target::{
         MANIFEST_ENDING, TargetError, durable, partial_path, recover, remove_uncommitted,
         with_ending,
@@ -61,16 +62,20 @@ pub(crate) enum HostRecord {
 
 impl HostRecord {
     /// The record as the journal keeps it.
-    pub(crate) fn to_undo_record(&self) -> UndoRecord {
-        // Numbers and paths can always be written as JSON.
-        let facts = serde_json::to_value(self).unwrap_or_default();
+    ///
+    /// # Errors
+    /// [`JournalError::Unwritable`] for a path that is no UTF-8: without facts nothing could be
+    /// undone, so what the record is about must not happen.
+    pub(crate) fn to_undo_record(&self) -> Result<UndoRecord, JournalError> {
+        let unwritable = |source| JournalError::Unwritable { what: self.summary(), source };
+        let facts = serde_json::to_value(self).map_err(unwritable)?;
         let kind = facts.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default();
-        UndoRecord {
+        Ok(UndoRecord {
             kind: format!("{KIND_PREFIX}{kind}"),
             summary: self.summary(),
             extra: serde_json::Map::new(),
             facts,
-        }
+        })
     }
 
     /// The record that the journal kept.
@@ -167,4 +172,25 @@ pub(crate) fn process_start_ticks(pid: i32) -> Option<u64> {
     // The name in parentheses may hold anything; the fields behind it are numbers.
     let (_, fields) = text.rsplit_once(')')?;
     fields.split_whitespace().nth(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::{Classified as _, Exit};
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+
+    #[test]
+    fn what_cannot_be_named_in_the_journal_is_refused_and_everything_else_comes_back() {
+        let nameable = HostRecord::ScratchDirectory { path: "/srv/scratch".into() };
+        let kept = nameable.to_undo_record().unwrap();
+        assert_eq!(kept.kind, "host.scratch-directory");
+        assert_eq!(HostRecord::from_undo_record(&kept).unwrap(), nameable);
+        let path = PathBuf::from(OsStr::from_bytes(b"/srv/db\xff.tar"));
+        let refused = HostRecord::FileOutput { artefact: path }.to_undo_record().unwrap_err();
+        assert_eq!(
+            (refused.exit(), refused.code().as_str()),
+            (Exit::Precondition, "E-JOURNAL-PATH")
+        );
+    }
 }

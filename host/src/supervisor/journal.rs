@@ -86,6 +86,14 @@ pub enum JournalError {
         /// Schema found.
         schema: String,
     },
+    /// A path that is no UTF-8 cannot be named in it.
+    #[error("name the {what} in the undo journal")]
+    Unwritable {
+        /// What the record is about.
+        what: String,
+        /// Why it cannot be written.
+        source: serde_json::Error,
+    },
     /// A run made too many records.
     #[error("more than {MAX_RECORDS} undo records in one run")]
     TooMany,
@@ -274,7 +282,9 @@ impl Classified for JournalError {
             Self::State(error) => error.exit(),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Exit::NoSpace,
             Self::Io { .. } => Exit::Configuration,
-            Self::Damaged { .. } | Self::Newer { .. } => Exit::Precondition,
+            Self::Damaged { .. } | Self::Newer { .. } | Self::Unwritable { .. } => {
+                Exit::Precondition
+            }
             Self::TooMany => Exit::Plugin,
         }
     }
@@ -288,6 +298,7 @@ impl Classified for JournalError {
             Self::Newer { .. } => {
                 Some("run dbbackup cleanup of the version that wrote it".to_owned())
             }
+            Self::Unwritable { .. } => Some("choose a path that is UTF-8".to_owned()),
             Self::Io { .. } | Self::TooMany => None,
         }
     }
@@ -298,6 +309,7 @@ impl Classified for JournalError {
             Self::Io { .. } => "E-JOURNAL-IO".to_owned(),
             Self::Damaged { .. } => "E-JOURNAL-DAMAGED".to_owned(),
             Self::Newer { .. } => "E-JOURNAL-NEWER".to_owned(),
+            Self::Unwritable { .. } => "E-JOURNAL-PATH".to_owned(),
             Self::TooMany => "E-JOURNAL-FULL".to_owned(),
         }
     }

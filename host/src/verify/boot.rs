@@ -101,7 +101,7 @@ impl Verification<'_> {
         };
         let directory = parent.join(&run_id);
         let record = HostRecord::ScratchDirectory { path: directory.clone() };
-        journal.record(RecordOwner::Host, record.to_undo_record())?;
+        journal.record(RecordOwner::Host, record.to_undo_record()?)?;
         let booted = DirBuilder::new()
             .mode(0o700)
             .recursive(true)

@@ -65,6 +65,7 @@ impl Services {
         if !*made {
             let path = &shared.scratch_path;
             let record = HostRecord::ScratchDirectory { path: path.clone() }.to_undo_record();
+            let record = record.map_err(|error| journal_error(error.to_string()))?;
             shared.link.journal_record(RecordOwner::Host, record).map_err(journal_error)?;
             DirBuilder::new().mode(0o700).recursive(true).create(path).map_err(|error| {
                 let code = match error.kind() {

@@ -226,7 +226,7 @@ impl Classify for CloneError {
                 | CodecError::Engine { .. },
             ) => ErrorCode::PRECONDITION,
             Self::Silent { .. } => ErrorCode::TIMEOUT,
-            Self::Cut { source, .. } => source.code(),
+            Self::Cut { .. } => ErrorCode::CONNECT,
             Self::Donor { .. }
             | Self::Codec(_)
             | Self::DataLength { .. }

@@ -9,6 +9,9 @@ use crate::{
     wire::{Cursor, tls},
 };
 
+/// Number of the server's error about a packet beyond its `max_allowed_packet`.
+const PACKET_TOO_LARGE: u16 = 1153;
+
 /// Failures of the raw client.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
@@ -156,11 +159,15 @@ impl Classify for WireError {
             Self::TlsOptions { .. } | Self::TlsFile { .. } | Self::TlsFileContent { .. } => {
                 ErrorCode::CONFIG
             }
-            Self::Unreachable { .. } | Self::TlsNotOffered { .. } | Self::Tls { .. } => {
-                ErrorCode::CONNECT
-            }
+            Self::Unreachable { .. }
+            | Self::Disconnected { .. }
+            | Self::TlsNotOffered { .. }
+            | Self::Tls { .. } => ErrorCode::CONNECT,
             Self::Server(error) if error.is_privilege() => ErrorCode::PRIVILEGE,
             Self::Server(error) if matches!(error.code, 1040 | 1129 | 1203) => ErrorCode::CONNECT,
+            // The server hangs up on it, but the same statement would not fare better another time.
+            Self::Server(error) if error.code == PACKET_TOO_LARGE => ErrorCode::SOURCE_IO,
+            Self::Server(error) if error.ends_connection() => ErrorCode::CONNECT,
             _ if self.is_authentication() => ErrorCode::AUTH,
             Self::Unusable | Self::Unfinished => ErrorCode::INTERNAL,
             _ => ErrorCode::SOURCE_IO,
@@ -175,7 +182,9 @@ impl Classify for WireError {
             }
             Self::ClearPassword { .. } => "use ssl mode REQUIRED or stricter",
             Self::Server(error) if error.code == 1045 => "check user name and password",
-            Self::Server(error) if error.code == 1153 => "raise max_allowed_packet of the server",
+            Self::Server(error) if error.code == PACKET_TOO_LARGE => {
+                "raise max_allowed_packet of the server"
+            }
             _ => return None,
         };
         Some(hint.to_owned())
@@ -237,7 +246,10 @@ impl ServerError {
     /// Whether the server ends the connection with this error: shutdown, killed, idle too long.
     #[must_use]
     pub fn ends_connection(&self) -> bool {
-        matches!(self.code, 1053 | 1152 | 1153 | 1158..=1161 | 1927 | 3169 | 3170 | 4031)
+        matches!(
+            self.code,
+            1053 | 1152 | PACKET_TOO_LARGE | 1158..=1161 | 1927 | 3169 | 3170 | 4031
+        )
     }
 }
 

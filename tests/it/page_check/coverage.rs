@@ -52,6 +52,11 @@ impl PageKind {
         }
     }
 
+    /// Whether pages of this kind say by a checksum that they are what was written.
+    pub(super) fn has_checksum(self) -> bool {
+        !matches!(self, Self::NoChecksum | Self::NoChecksumCompressedRows)
+    }
+
     /// Whether a page is of this kind, for the kinds that a table is made for.
     pub(super) fn is_kind_of(self, page: &[u8]) -> bool {
         let page_type = u16_at(page, 24);

@@ -6,6 +6,7 @@ use dbbackup::pipeline::pages::{
     DoublewriteCopies, FileHint, PageChecker, PageReport, TablespaceFormat,
 };
 use dbbackup_plugin_api::document::entry::PageCheck;
+use std::cell::OnceCell;
 use std::fs;
 use std::path::Path;
 
@@ -14,14 +15,16 @@ pub(super) struct DataFile {
     /// Path below the data directory.
     pub(super) name: String,
     pub(super) bytes: Vec<u8>,
+    /// Outcome of the strict check, which every question to the file is about.
+    checked: OnceCell<PageReport>,
 }
 
 /// Blocks as the pipeline reads them.
 const BLOCK_BYTES: usize = 1 << 20;
 
 impl DataFile {
-    pub(super) fn check(&self) -> PageReport {
-        self.check_as(PageCheck::Strict)
+    pub(super) fn check(&self) -> &PageReport {
+        self.checked.get_or_init(|| self.check_as(PageCheck::Strict))
     }
 
     fn check_as(&self, mode: PageCheck) -> PageReport {
@@ -62,7 +65,7 @@ pub(super) fn in_data_directory(datadir: &Path) -> Result<Vec<DataFile>> {
                 || ["ibdata", "undo"].iter().any(|prefix| name.starts_with(prefix))
             {
                 let bytes = fs::read(&path).with_context(|| format!("read {name}"))?;
-                files.push(DataFile { name, bytes });
+                files.push(DataFile { name, bytes, checked: OnceCell::new() });
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Tables in every page format that the servers write.
 
 use super::coverage::PageKind;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use dbbackup::pipeline::pages::Layout;
-use dbbackup_testkit::{Flavor, Server};
+use dbbackup_testkit::{Flavor, Server, Session, wait_until};
+use std::time::Duration;
 
 /// A table, and the format that its file must come out in.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Table {
     pub(super) page_kind: PageKind,
 }
 
+/// Run before a table in the server's own checksum algorithm.
+const USUAL: &str = "DO 0";
 const COLUMNS: &str = "(id INT PRIMARY KEY, a VARCHAR(250), b LONGTEXT, KEY (a(40)))";
 const ROWS: &str =
     "SELECT n, CONCAT(SHA2(n, 512), SHA2(n + 1, 256)), REPEAT(SHA2(n, 256), IF(n % 37 = 0, 700, 5))
@@ -32,7 +35,7 @@ impl Table {
     pub(super) fn plain(name: &str, layout: Layout) -> Self {
         Self {
             name: name.to_owned(),
-            before: "DO 0",
+            before: USUAL,
             columns: COLUMNS,
             options: String::new(),
             rows: ROWS,
@@ -163,8 +166,18 @@ pub(super) fn create(server: &Server, tables: &[Table]) -> Result<()> {
         server.sql(&more)?;
     }
     let mut session = server.session()?;
+    let usual: String = session.row("SELECT @@GLOBAL.innodb_checksum_algorithm")?;
+    for alike in tables.chunk_by(|one, other| one.before == other.before) {
+        create_alike(&mut session, alike)?;
+        session.run(&format!("SET GLOBAL innodb_checksum_algorithm = {usual}"))?;
+    }
+    Ok(())
+}
+
+/// Makes tables that are written by one checksum algorithm. It is that of the moment of the write, so
+/// every page is written before the algorithm changes.
+fn create_alike(session: &mut Session, tables: &[Table]) -> Result<()> {
     for Table { name, before, columns, options, rows, .. } in tables {
-        let usual: String = session.row("SELECT @@GLOBAL.innodb_checksum_algorithm")?;
         session.run(before)?;
         session.run(&format!("CREATE TABLE formats.{name} {columns} {options}"))?;
         session.run(&format!("INSERT INTO formats.{name} {rows}"))?;
@@ -173,10 +186,28 @@ pub(super) fn create(server: &Server, tables: &[Table]) -> Result<()> {
             session
                 .run(&format!("UPDATE formats.{name} SET a = CONCAT('z', a) WHERE id % 5 = 0"))?;
         }
-        // The algorithm is that of the write, so every page is written before it changes back.
-        session.run(&format!("FLUSH TABLES formats.{name} FOR EXPORT"))?;
-        session.run("UNLOCK TABLES")?;
-        session.run(&format!("SET GLOBAL innodb_checksum_algorithm = {usual}"))?;
     }
-    Ok(())
+    wait_for_purge(session)?;
+    let names: Vec<_> = tables.iter().map(|table| format!("formats.{}", table.name)).collect();
+    session.run(&format!("FLUSH TABLES {} FOR EXPORT", names.join(", ")))?;
+    session.run("UNLOCK TABLES")
+}
+
+/// Waits until the server has purged what was deleted: later it would write these pages once more, by
+/// the algorithm of another table. A transaction is purged after all that were committed before it.
+fn wait_for_purge(session: &mut Session) -> Result<()> {
+    const LABEL: &str = "Purge done for trx's n:o < ";
+    session.run("START TRANSACTION")?;
+    session.run("UPDATE formats.numbers SET n = -n - 1 WHERE n = 0")?;
+    session.run("UPDATE formats.numbers SET n = -n - 1 WHERE n = -1")?;
+    let last: u64 = session.row(
+        "SELECT CAST(trx_id AS UNSIGNED) FROM information_schema.innodb_trx \
+         WHERE trx_mysql_thread_id = CONNECTION_ID()",
+    )?;
+    session.run("COMMIT")?;
+    wait_until("the server has purged what was deleted", Duration::from_secs(60), || {
+        let (_, _, status): (String, String, String) = session.row("SHOW ENGINE INNODB STATUS")?;
+        let purged = status.lines().find_map(|line| line.strip_prefix(LABEL)?.split(' ').next());
+        Ok(purged.context("the status names no purge")?.parse::<u64>()? > last)
+    })
 }

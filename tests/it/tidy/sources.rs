@@ -53,6 +53,25 @@ fn every_folder_says_what_it_is() {
     }
 }
 
+#[test]
+fn no_two_decisions_share_a_number_and_each_bears_that_of_its_file() -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for path in tracked(".md")? {
+        let Some(name) = path.strip_prefix("docs/adr/").filter(|name| *name != "README.md") else {
+            continue;
+        };
+        let number = name.split('-').next().unwrap_or_default().trim_start_matches('0');
+        assert!(seen.insert(number.to_owned()), "number {number} is taken, {name} needs another");
+        let title = fs::read_to_string(root().join(&path))?;
+        assert!(
+            title.starts_with(&format!("# {number}. ")),
+            "{name} does not begin `# {number}. `"
+        );
+    }
+    assert!(!seen.is_empty(), "no decision found");
+    Ok(())
+}
+
 /// Files under version control, or about to be.
 fn tracked(ending: &str) -> Result<Vec<String>> {
     let output = Command::new("git")

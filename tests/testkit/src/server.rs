@@ -57,10 +57,7 @@ impl Server {
         let tree = ServerTree::fetch(flavor)?;
         let scratch = options.scratch()?;
         let datadir = scratch.join("data");
-        match options.page_size_kib {
-            None => template::copy_to(&tree, &datadir)?,
-            Some(kib) => template::initialise(&tree, &datadir, Some(kib))?,
-        }
+        template::copy_to(&tree, options.page_size_kib, &datadir)?;
         Self::launch(tree, options, datadir, scratch)
     }
 
@@ -71,7 +68,7 @@ impl Server {
     /// As for [`Server::start`].
     pub fn start_at(flavor: Flavor, datadir: &Path, options: ServerOptions) -> Result<Self> {
         let tree = ServerTree::fetch(flavor)?;
-        template::copy_to(&tree, datadir)?;
+        template::copy_to(&tree, options.page_size_kib, datadir)?;
         Self::start_on(flavor, datadir, options)
     }
 

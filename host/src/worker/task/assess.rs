@@ -6,20 +6,18 @@ use crate::{
 };
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use dbbackup_plugin_api::document::{
-    assessment::Assessment, doctor::DoctorFindings, environment::Environment,
+    assessment::{ASSESS_PATIENCE, Assessment},
+    doctor::DoctorFindings,
+    environment::Environment,
 };
 use std::{sync::Arc, thread, time::Duration};
 
-/// Time in which an engine is loaded and assesses an environment. The contract gives it five seconds,
-/// and the conformance kit holds it to them; on a busy machine, where a library is hashed and a volume
-/// manager waits for its locks, a backup that was asked for must not fail for want of patience.
-const ASSESS_LIMIT: Duration = Duration::from_secs(20);
 /// Time that a doctor has.
 const DOCTOR_LIMIT: Duration = Duration::from_secs(30);
 
 /// What the engines say of the environment, in the order in which they were named.
 pub(super) fn assess(context: &Context, task: AssessTask) -> Vec<EngineAnswer<Assessment>> {
-    ask_all(context, task, ASSESS_LIMIT, |context, asked, environment| {
+    ask_all(context, task, ASSESS_PATIENCE, |context, asked, environment| {
         Ok(context.load(&asked.engine, &asked.options)?.assess(environment)?)
     })
 }

@@ -150,7 +150,9 @@ fn summary(
         ..BackupSummary::default()
     };
     let longest = progress.longest_statement_bytes;
-    summary.restore_needs.push(format!("max_allowed_packet of at least {longest} bytes"));
+    if longest > 0 {
+        summary.restore_needs.push(format!("max_allowed_packet of at least {longest} bytes"));
+    }
     let definers = catalogue.definers();
     if options.definers == Definers::Keep && !definers.is_empty() {
         summary.restore_needs.push(format!("accounts named as definers: {}", definers.join(", ")));

@@ -9,7 +9,8 @@ use abi_stable::{
 #[sabi_trait]
 pub trait Engine: Send + Sync + 'static {
     /// [`Environment`](crate::document::environment::Environment) in,
-    /// [`Assessment`](crate::document::assessment::Assessment) out. Read-only, within 5 seconds.
+    /// [`Assessment`](crate::document::assessment::Assessment) out. Read-only, within
+    /// [`ASSESS_LIMIT`](crate::document::assessment::ASSESS_LIMIT).
     fn assess(&self, environment: Doc, host: HostBox) -> AbiResult<Doc>;
     /// A role of this engine by its id, or none.
     #[sabi(last_prefix_field)]

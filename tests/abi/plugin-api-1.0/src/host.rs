@@ -6,6 +6,7 @@ use crate::{
 };
 use abi_stable::{
     sabi_trait,
+    sabi_trait::TD_Opaque,
     std_types::{RArc, ROption, RResult, RStr, RString, RVec},
 };
 
@@ -40,6 +41,45 @@ pub trait HostServices: Send + Sync + Clone + 'static {
 
 /// The host's services as they cross the boundary.
 pub type HostBox = HostServices_TO<RArc<()>>;
+
+/// Services for a program that looks at a plugin and runs nothing: no log, no secrets, never cancelled;
+/// whatever would leave a trace is unsupported.
+pub fn silent_host() -> HostBox {
+    HostServices_TO::from_ptr(RArc::new(SilentHost), TD_Opaque)
+}
+
+#[derive(Clone)]
+struct SilentHost;
+
+impl HostServices for SilentHost {
+    fn log_enabled(&self, _level: u8, _target: RStr<'_>) -> bool {
+        false
+    }
+    fn log(&self, _level: u8, _target: RStr<'_>, _message: RStr<'_>, _fields_json: RStr<'_>) {}
+    fn progress(&self, _phase: RStr<'_>, _done: u64, _total: u64, _unit: RStr<'_>) {}
+    fn heartbeat(&self) {}
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+    fn wait_cancelled(&self, _milliseconds: u64) -> bool {
+        false
+    }
+    fn scratch_directory(&self) -> AbiResult<RString> {
+        unsupported("a scratch directory")
+    }
+    fn secret(&self, _name: RStr<'_>) -> AbiResult<ROption<RVec<u8>>> {
+        RResult::ROk(ROption::RNone)
+    }
+    fn journal_record(&self, _record: Doc) -> AbiResult<u64> {
+        unsupported("a journal")
+    }
+    fn journal_done(&self, _number: u64) -> AbiResult<()> {
+        unsupported("a journal")
+    }
+    fn capability(&self, _id: RStr<'_>) -> ROption<RawCapability> {
+        ROption::RNone
+    }
+}
 
 /// Answer of a side that lacks a method: used by default bodies of later methods.
 pub fn unsupported<T>(what: &str) -> AbiResult<T> {

@@ -22,10 +22,14 @@ pub const ADMIN_PASSWORD: &str = "tester's \"pass\" word";
 const RECIPE: u32 = 2;
 const DEADLINE: Duration = Duration::from_secs(180);
 
-/// Copies the initialised data directory of this server to `datadir`.
-pub(super) fn copy_to(tree: &ServerTree, datadir: &Path) -> Result<()> {
-    let name = format!("datadir-{}-{}-{RECIPE}", tree.flavor().name(), tree.version()?);
-    let template = cache::entry(&name, |building, _| prepare(tree, building))?;
+/// Copies the initialised data directory of this server to `datadir`: with its accounts, or of another
+/// page size than the usual 16 KiB and as the server itself makes it.
+pub(super) fn copy_to(tree: &ServerTree, page_size_kib: Option<u32>, datadir: &Path) -> Result<()> {
+    let mut name = format!("datadir-{}-{}-{RECIPE}", tree.flavor().name(), tree.version()?);
+    if let Some(kib) = page_size_kib {
+        name.push_str(&format!("-{kib}k"));
+    }
+    let template = cache::entry(&name, |building, _| prepare(tree, page_size_kib, building))?;
     run(Command::new("cp")
         .args(["--archive", "--reflink=auto", "--sparse=auto", "--no-target-directory"])
         .arg(template.join("data"))
@@ -33,10 +37,12 @@ pub(super) fn copy_to(tree: &ServerTree, datadir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn prepare(tree: &ServerTree, building: &Path) -> Result<()> {
+fn prepare(tree: &ServerTree, page_size_kib: Option<u32>, building: &Path) -> Result<()> {
     let datadir = building.join("data");
-    initialise(tree, &datadir, None)?;
-    set_up_accounts(tree, &datadir)?;
+    initialise(tree, &datadir, page_size_kib)?;
+    if page_size_kib.is_none() {
+        set_up_accounts(tree, &datadir)?;
+    }
     // The identity: each server that starts on a copy makes its own.
     match fs::remove_file(datadir.join("auto.cnf")) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
@@ -44,12 +50,7 @@ fn prepare(tree: &ServerTree, building: &Path) -> Result<()> {
     }
 }
 
-/// Makes a new data directory, of another page size than the usual 16 KiB if one is given.
-pub(super) fn initialise(
-    tree: &ServerTree,
-    datadir: &Path,
-    page_size_kib: Option<u32>,
-) -> Result<()> {
+fn initialise(tree: &ServerTree, datadir: &Path, page_size_kib: Option<u32>) -> Result<()> {
     let page_size = page_size_kib.map(command_line::page_size);
     if tree.flavor().is_bootstrapped() {
         bootstrap(tree, datadir, page_size)

@@ -26,9 +26,12 @@ impl Reader<'_> {
     /// A view, or nothing for one that is invalid and that no server could make again.
     pub(super) fn view(&mut self, schema: &str, name: &str) -> Result<Option<View>, EngineError> {
         let quoted = quote::identifier(name);
-        let answer = self.meta.query(format!("SHOW CREATE VIEW {quoted}"))?;
+        let statement = format!("SHOW CREATE VIEW {quoted}");
+        let answer = self.meta.query(&statement)?;
         let record = answer.only()?;
-        let definition = record.bytes("Create View").unwrap_or_default().to_vec();
+        let definition = record.bytes("Create View").map(<[u8]>::to_vec);
+        let what = "the definition".to_owned();
+        let definition = definition.ok_or(SessionError::Answer { statement, what })?;
         let context = Context {
             character_set_client: record.text("character_set_client")?.to_owned(),
             collation_connection: record.text("collation_connection")?.to_owned(),

@@ -1,7 +1,16 @@
 //! An engine's answer to an environment: can it, what stands in the way, what would it cost.
 use super::{Extra, document};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+
+/// Time that an engine has for its answer, to which the conformance kit holds it. On a machine that is
+/// busy with other things the host waits [`ASSESS_PATIENCE`] before it goes on without the engine.
+pub const ASSESS_LIMIT: Duration = Duration::from_secs(5);
+
+/// Longest wait of the host for an answer, the loading of the library included: a multiple of
+/// [`ASSESS_LIMIT`], because a backup must not fail for want of patience where a library is hashed
+/// and a volume manager waits for its locks.
+pub const ASSESS_PATIENCE: Duration = ASSESS_LIMIT.saturating_mul(4);
 
 /// What an engine says of an environment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
