@@ -157,7 +157,8 @@ pub fn run(
     // The caller's span, if it has the field: every line of the run then names the backup.
     tracing::Span::current().record("backup_id", id.as_str());
     let encoding = encoding(&job)?;
-    undo(runtime, &job.secrets, observer).abandoned()?;
+    let undo_secrets = job.secrets.clone().with_connection(&job.connection);
+    undo(runtime, &undo_secrets, observer).abandoned()?;
     let output = claim(&job)?;
     check_space(&job, encoding)?;
     let mut journal = Journal::create(&runtime.state, &id)?;
@@ -169,7 +170,7 @@ pub fn run(
         tick_off(&mut journal)?;
     }
     // Engines have undone their own side effects on the way out, unless they were killed.
-    undo(runtime, &job.secrets, observer).records(&mut journal);
+    undo(runtime, &undo_secrets, observer).records(&mut journal);
     journal.close()?;
     outcome
 }

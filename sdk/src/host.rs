@@ -1,7 +1,11 @@
 //! The host's services as an engine sees them.
 use crate::failure::HostError;
 use dbbackup_plugin_api::{
-    document::{Doc, undo::UndoRecord},
+    document::{
+        Doc,
+        connection::{CONNECTION_SECRET, ConnectionDocument},
+        undo::UndoRecord,
+    },
     error::{AbiResult, EngineError, ErrorCode},
     host::HostBox,
 };
@@ -55,6 +59,19 @@ impl Host {
     pub fn secret(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, HostError> {
         let secret = unwrap(self.0.secret(name.into()))?.into_option();
         Ok(secret.map(|bytes| Zeroizing::new(bytes.into_vec())))
+    }
+
+    /// The connection that the account's password belongs to, for roles whose request names no server:
+    /// an undo that must ask one. None if the host knows no connection.
+    ///
+    /// # Errors
+    /// [`HostError`] if the host's answer cannot be read.
+    pub fn connection(&self) -> Result<Option<ConnectionDocument>, HostError> {
+        let Some(document) = self.secret(CONNECTION_SECRET)? else { return Ok(None) };
+        let decoded = serde_json::from_slice(&document);
+        decoded
+            .map(Some)
+            .map_err(|error| HostError::new(EngineError::from_error(ErrorCode::INTERNAL, &error)))
     }
 
     /// Records a side effect that outlives the process, **before** it happens. Durable when this

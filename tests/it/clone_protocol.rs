@@ -3,7 +3,8 @@
 use crate::cloned::{Source, expect_bracket};
 use anyhow::{Result, ensure};
 use dbbackup_testkit::{
-    ADMIN_PASSWORD, Flavor, Invocation, Rig, SampleTables, Scratch, Server, ServerOptions,
+    ADMIN_PASSWORD, ADMIN_USER, Direction, FaultProxy, Flavor, Invocation, Rig, SampleTables,
+    Scratch, Server, ServerOptions,
 };
 use serde_json::Value;
 use std::{fs, time::Duration};
@@ -41,6 +42,38 @@ fn several_connections_into_a_directory() -> Result<()> {
     let document: Value = serde_json::from_slice(&document)?;
     ensure!(document["layout"] == "chunks", "{}", document["layout"]);
     Ok(())
+}
+
+#[test]
+fn a_compressed_clone_is_the_same_in_fewer_bytes() -> Result<()> {
+    let source = Source::start(ServerOptions::default())?;
+    SampleTables { schema: "wide".to_owned(), tables: 1, rows: 100_000 }.load(&source.server)?;
+    let through = |proxy: &FaultProxy, compression: &str| {
+        let output = format!("{compression}.tar");
+        let option = format!("compression={compression}");
+        let backup = ["physical-backup", "--engine", "clone", "--output", &output];
+        let port = proxy.port().to_string();
+        let run = source.rig.dbbackup(backup).args(["--engine-option", &option]);
+        let run = run.args(["--host", "127.0.0.1", "--port", &port, "--user", ADMIN_USER]);
+        let run = run.env("MYSQL_PWD", ADMIN_PASSWORD).args(["--parallel", "2"]);
+        run.deadline(Duration::from_secs(300))
+    };
+    let bytes = |compression: &str| -> Result<u64> {
+        let proxy = FaultProxy::start(source.server.port())?;
+        let run = through(&proxy, compression);
+        match compression {
+            "zstd" => source.under_load(run)?,
+            _ => run.run()?.expect_success().map(drop)?,
+        }
+        Ok(proxy.passed_bytes(Direction::ToClient))
+    };
+    let (off, zlib, zstd) = (bytes("off")?, bytes("zlib")?, bytes("zstd")?);
+    ensure!(zlib < off * 6 / 10 && zstd < off * 6 / 10, "{off}, zlib {zlib}, zstd {zstd}");
+    source.restore("zstd.tar", "restored")?;
+    let told = source.prove(&source.rig.path("restored"), ServerOptions::default())?;
+    expect_bracket(&source.manifest("zstd.tar")?, &told)?;
+    // Its pages are checked one by one.
+    source.restore("zlib.tar", "restored-zlib").map(drop)
 }
 
 #[test]

@@ -10,6 +10,8 @@
     reason = "a test may panic and print"
 )]
 mod abi_gate;
+mod clone_abandoned;
+mod clone_cuts;
 mod clone_faults;
 mod clone_hostile;
 mod clone_methods;

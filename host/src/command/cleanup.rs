@@ -34,7 +34,8 @@ pub(super) fn run(args: &CleanupArgs, context: &Context) -> CommandResult {
     context.doing("cleanup");
     let registry = context.registry();
     let runtime = context.runtime(&registry, Limits::default())?;
-    let secrets = secrets(&context.connection(&args.connection)?);
+    let connection = context.connection(&args.connection)?;
+    let secrets = secrets(&connection).with_connection(&connection.document);
     let configured = context.config.file.as_ref().map(|_| &context.config.backup.output_dir);
     let location = args.location.as_ref().or(configured).map(PathBuf::as_path);
     let progress = context.progress();
@@ -73,7 +74,9 @@ impl Classified for Left {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("install the plugin that made them, or run as the user who did".to_owned())
+        let text = "install the plugin that made them, run as the user who did, or give the \
+                    connection of the server";
+        Some(text.to_owned())
     }
 
     fn code(&self) -> String {

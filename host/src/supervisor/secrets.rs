@@ -1,4 +1,5 @@
 //! Secrets on their way to the worker: wiped after use, never printed, never in argv or environment.
+use dbbackup_plugin_api::document::connection::{CONNECTION_SECRET, ConnectionDocument};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{collections::BTreeMap, fmt};
 use zeroize::Zeroizing;
@@ -16,6 +17,17 @@ impl Secrets {
     /// Adds or replaces a secret.
     pub fn insert(&mut self, name: impl Into<String>, secret: impl Into<Vec<u8>>) {
         self.0.insert(name.into(), Zeroizing::new(secret.into()));
+    }
+
+    /// The same, with the connection that the password belongs to: for undo roles, whose records
+    /// name neither server nor account.
+    pub fn with_connection(mut self, connection: &ConnectionDocument) -> Self {
+        match serde_json::to_vec(connection) {
+            Ok(document) => self.insert(CONNECTION_SECRET, document),
+            // Without it an engine leaves what it cannot undo safely, and says so.
+            Err(error) => tracing::warn!(%error, "undo roles do not learn the connection"),
+        }
+        self
     }
 
     /// A secret by its name.

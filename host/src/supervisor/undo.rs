@@ -48,6 +48,14 @@ pub(crate) fn never_cancelled() -> &'static CancelFlag {
     &CLEANING
 }
 
+/// Why something stays, and what the operator can do: the engine knows it alone.
+fn with_hint(failure: &Failure) -> String {
+    match failure.hint() {
+        Some(hint) => format!("{}; {hint}", failure.chain()),
+        None => failure.chain(),
+    }
+}
+
 /// Undoes records.
 pub(crate) struct Undo<'a> {
     pub(crate) runtime: &'a Runtime<'a>,
@@ -149,7 +157,7 @@ impl Undo<'_> {
             Ok(Receipt::Undo(_)) if self.dry_run => Ok(false),
             Ok(Receipt::Undo(outcome)) => Err(outcome.summary),
             Ok(_) => Err(Failure::from(SupervisorError::OtherReceipt { task: "undo" }).chain()),
-            Err(error) => Err(Failure::from(error).chain()),
+            Err(error) => Err(with_hint(&Failure::from(error))),
         }
     }
 

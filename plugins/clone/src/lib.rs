@@ -5,6 +5,7 @@ mod artefact;
 mod assess;
 mod doctor;
 mod error;
+mod left_out;
 mod local;
 mod options;
 mod protocol;
@@ -102,8 +103,8 @@ impl UndoEngine for Clone {
         &self,
         record: &UndoRecord,
         dry_run: bool,
-        _host: &Host,
+        host: &Host,
     ) -> Result<UndoOutcome, Failure> {
-        server_clone::undo(record, dry_run)
+        server_clone::undo(record, dry_run, host)
     }
 }

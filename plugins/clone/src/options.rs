@@ -1,5 +1,6 @@
 //! Options of the engine; the schema in `plugin.json` describes the same.
 
+use dbbackup_sdk::wire::Compression;
 use serde::Deserialize;
 
 /// Connections that bring files at once.
@@ -25,6 +26,8 @@ pub(crate) struct Options {
     pub(crate) ddl_timeout_seconds: u32,
     /// Protocol: how often a cut connection is made again.
     pub(crate) restarts: u32,
+    /// Protocol: how the donor compresses what it sends.
+    pub(crate) compression: Compressed,
     /// Local and recipient: directory on the server's host that the server clones into.
     pub(crate) data_dir: Option<String>,
     /// Recipient: host of the donor.
@@ -46,6 +49,7 @@ impl Default for Options {
             ddl: Ddl::default(),
             ddl_timeout_seconds: DEFAULT_DDL_TIMEOUT_SECONDS,
             restarts: DEFAULT_RESTARTS,
+            compression: Compressed::default(),
             data_dir: None,
             donor_host: None,
             donor_port: 3306,
@@ -66,6 +70,9 @@ impl Options {
         match self.method {
             Method::Recipient if self.donor_host.is_none() => Err(OptionsError::NoDonor),
             Method::Recipient if self.data_dir.is_none() => Err(OptionsError::NoDirectory),
+            Method::Local | Method::Recipient if self.compression != Compressed::Off => {
+                Err(OptionsError::CompressionUnused { method: self.method })
+            }
             Method::Protocol | Method::Local if self.donor_host.is_some() => {
                 Err(OptionsError::DonorUnused { method: self.method })
             }
@@ -99,12 +106,45 @@ pub(crate) enum OptionsError {
     /// `recipient` without a directory: the server would clone over its own data.
     #[error("method recipient needs data_dir")]
     NoDirectory,
+    /// Compression of connections that are not ours.
+    #[error(
+        "compression is for method protocol, not {method}; a server that is a recipient has \
+         clone_enable_compression"
+    )]
+    CompressionUnused {
+        /// The method.
+        method: Method,
+    },
     /// A donor where the connected server is the one that is cloned.
     #[error("donor_host is for method recipient; method {method} clones the connected server")]
     DonorUnused {
         /// The method.
         method: Method,
     },
+}
+
+/// How the donor compresses what it sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Compressed {
+    /// Not at all: what networks of a data centre do not need costs the donor's processors.
+    #[default]
+    Off,
+    /// By zlib, which every donor has.
+    Zlib,
+    /// By zstd.
+    Zstd,
+}
+
+impl Compressed {
+    /// As connections want it.
+    pub(crate) fn of_connection(self) -> Option<Compression> {
+        match self {
+            Self::Off => None,
+            Self::Zlib => Some(Compression::Zlib),
+            Self::Zstd => Some(Compression::Zstd),
+        }
+    }
 }
 
 /// Who clones.

@@ -71,7 +71,10 @@ pub(crate) fn run(
 
     let layout = if options.connections > 1 { Layout::Chunks } else { Layout::Files };
     let machine = Machine::new(sink, layout, &run.host)?;
-    let setup = Setup { connect: &connect, options, host: &run.host };
+    // The observer's few rows are not worth it.
+    let links =
+        ConnectOptions { compression: options.compression.of_connection(), ..connect.clone() };
+    let setup = Setup { connect: &links, options, host: &run.host };
     let mut clone = Clone { setup, machine, observer };
     let started = Instant::now();
     clone.drive()?;

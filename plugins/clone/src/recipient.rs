@@ -5,14 +5,14 @@
 use dbbackup_sdk::{
     BackupRun, Sink,
     document::backup::BackupSummary,
-    server::{BinlogStatus, Session, SessionError, SslMode, quote},
+    server::{BinlogStatus, ReplicaError, Session, SessionError, SslMode, quote},
     wire::{ConnectOptions, Secret},
 };
 
 use crate::{
     options::{DONOR_PASSWORD_SECRET, Options},
     server_clone::{self, CloningServer, MethodError},
-    source::Source,
+    source::{Source, is_denied, told},
 };
 
 /// Room beside the data.
@@ -29,7 +29,10 @@ pub(crate) fn backup(
     donor.check_listed(&mut server.session)?;
     let mut donor_session = donor.connect(run)?;
     let source = Source::ask(&mut donor_session)?;
-    let degraded = server.check_left_out(&source)?;
+    let mut degraded = server.check_left_out(&source)?;
+    let out_of_date = check_replica(&mut donor_session, run)?;
+    let is_replica = out_of_date.is_some();
+    degraded.extend(out_of_date.into_iter().flatten());
     let needed_bytes = needed_bytes(&mut donor_session, &source)?;
     let before = position(&mut donor_session)?;
     let (escaping, ssl) = (server.session.escaping(), run.request.connection.ssl.mode);
@@ -39,7 +42,10 @@ pub(crate) fn backup(
     let after = position(&mut donor_session)?;
     let coordinates = server_clone::bracket(before, after);
     let mut summary = server_clone::summary(&source, options, degraded, coordinates);
-    let uuid = donor_session.variable("server_uuid")?.unwrap_or_default();
+    if is_replica {
+        summary.replica_sources = donor_session.replica_sources()?;
+    }
+    let uuid = told(&mut donor_session, "server_uuid")?;
     summary.source.insert(
         "donor".to_owned(),
         dbbackup_sdk::serde_json::json!({"address": donor.address(), "uuid": uuid}),
@@ -62,7 +68,7 @@ impl Donor {
         let password =
             password.ok_or_else(|| MethodError::NoDonorPassword { user: user.clone() })?;
         Ok(Self {
-            host: options.donor_host.clone().unwrap_or_default(),
+            host: options.donor_host.clone().ok_or(MethodError::NoDonorHost)?,
             port: options.donor_port,
             user,
             password: Secret::new(password.to_vec()),
@@ -75,6 +81,7 @@ impl Donor {
 
     /// The recipient takes only donors that its administrator has named.
     fn check_listed(&self, recipient: &mut Session) -> Result<(), MethodError> {
+        // Without the plugin there is no such variable, and no donor is valid.
         let list = recipient.variable("clone_valid_donor_list")?.unwrap_or_default();
         let donor = self.address();
         if list.split(',').any(|listed| listed.trim().eq_ignore_ascii_case(&donor)) {
@@ -110,6 +117,22 @@ impl Donor {
         quote::append_string(&mut sql, self.password.expose(), escaping);
         sql.extend_from_slice(format!(" DATA DIRECTORY = {directory}{require}").as_bytes());
         Secret::new(sql)
+    }
+}
+
+/// Refuses a donor that is a replica out of date; answers what was accepted of it, or nothing for one
+/// whose account may not ask: a donor's account needs no more than BACKUP_ADMIN.
+fn check_replica(donor: &mut Session, run: &BackupRun) -> Result<Option<Vec<String>>, MethodError> {
+    match donor.check_replica(&run.request) {
+        Err(ReplicaError::Session(error)) if is_denied(&error) => {
+            tracing::warn!(
+                %error,
+                "whether the donor is a replica that is out of date cannot be known: grant its \
+                 account REPLICATION CLIENT"
+            );
+            Ok(None)
+        }
+        answer => Ok(Some(answer?)),
     }
 }
 

@@ -1,5 +1,5 @@
 //! What a backup says of the server that is cloned: facts for a restore, and tables that a clone
-//! leaves empty because they are not InnoDB's.
+//! leaves empty. A fact that the server does not tell ends the run: its manifest would be wrong.
 
 use std::path::PathBuf;
 
@@ -8,15 +8,14 @@ use dbbackup_sdk::{
     server::{Session, SessionError},
 };
 
+use crate::left_out::{LeftOut, left_out};
+
 /// Settings without which a server does not start on the files, or reads names in another way.
-const SETTINGS: [&str; 4] = [
-    "innodb_page_size",
-    "lower_case_table_names",
-    "innodb_data_file_path",
-    "innodb_undo_tablespaces",
-];
-/// Storage engines without rows of their own, besides InnoDB.
-const WITHOUT_ROWS: &str = "'BLACKHOLE', 'FEDERATED', 'MRG_MYISAM', 'MRG_MyISAM', 'MEMORY'";
+const SETTINGS: [&str; 3] = ["innodb_page_size", "lower_case_table_names", "innodb_data_file_path"];
+/// A setting that later servers may do without: it has no effect any more.
+const OLD_SETTING: &str = "innodb_undo_tablespaces";
+/// The server's numbers for "you may not".
+const ACCESS_DENIED: [u16; 3] = [1227, 1142, 1044];
 /// Tables that are named one by one; more are counted.
 const MAX_NAMED: usize = 1000;
 
@@ -31,15 +30,6 @@ pub(crate) struct Source {
     pub(crate) left_out: Vec<LeftOut>,
 }
 
-/// A table that comes empty out of a clone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LeftOut {
-    /// Schema and name.
-    pub(crate) table: String,
-    /// Its storage engine.
-    pub(crate) engine: String,
-}
-
 impl Source {
     /// Asks the server.
     ///
@@ -48,12 +38,12 @@ impl Source {
     pub(crate) fn ask(session: &mut Session) -> Result<Self, SessionError> {
         let mut source = Self::default();
         for name in SETTINGS {
-            if let Some(value) = session.variable(name)? {
-                source.facts.insert(name.to_owned(), value.into());
-            }
+            source.facts.insert(name.to_owned(), told(session, name)?.into());
         }
-        let datadir = session.variable("datadir")?.unwrap_or_default();
-        source.data_directory = PathBuf::from(datadir).components().collect();
+        if let Some(value) = session.variable(OLD_SETTING)? {
+            source.facts.insert(OLD_SETTING.to_owned(), value.into());
+        }
+        source.data_directory = PathBuf::from(told(session, "datadir")?).components().collect();
         source.left_out = left_out(session)?;
         Ok(source)
     }
@@ -73,16 +63,19 @@ impl Source {
     }
 }
 
-fn left_out(session: &mut Session) -> Result<Vec<LeftOut>, SessionError> {
-    let table = session.query(format!(
-        "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) AS name, ENGINE AS engine \
-         FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' \
-         AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') \
-         AND ENGINE <> 'InnoDB' AND ENGINE NOT IN ({WITHOUT_ROWS}) ORDER BY 1"
-    ))?;
-    let tables = table.records().map(|record| {
-        let table = record.text("name")?.to_owned();
-        Ok(LeftOut { table, engine: record.text("engine")?.to_owned() })
-    });
-    tables.collect()
+/// A variable that every server has.
+///
+/// # Errors
+/// [`SessionError::Answer`] where it is missing or empty.
+pub(crate) fn told(session: &mut Session, name: &str) -> Result<String, SessionError> {
+    let value = session.variable(name)?.filter(|value| !value.is_empty());
+    value.ok_or_else(|| SessionError::Answer {
+        statement: "SHOW GLOBAL VARIABLES".to_owned(),
+        what: name.to_owned(),
+    })
+}
+
+/// Whether the account may not ask that.
+pub(crate) fn is_denied(error: &SessionError) -> bool {
+    error.server_code().is_some_and(|code| ACCESS_DENIED.contains(&code))
 }

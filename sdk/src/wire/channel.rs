@@ -9,11 +9,12 @@ use std::{
 use rustls::{ClientConfig, pki_types::ServerName};
 
 use crate::wire::{
-    Canceller, ConnectOptions, SequenceRule, ServerError, WireError,
+    Canceller, Compression, ConnectOptions, SequenceRule, ServerError, WireError,
     auth::Way,
     packet::{FrameError, MAX_PAYLOAD_BYTES, PacketReader, PieceBuffer, Sequence, write_parts},
     socket::Socket,
-    transport::{LastWords, Transport},
+    stream::Stream,
+    transport::Transport,
 };
 
 /// Time to wait for the reason that the server may have sent before it closed the connection.
@@ -22,7 +23,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// A stream of packets in both directions. After an error it is unusable, and says so.
 #[derive(Debug)]
 pub(crate) struct Channel {
-    transport: Transport,
+    stream: Stream,
     reader: PacketReader,
     sequence: Sequence,
     canceller: Canceller,
@@ -42,7 +43,7 @@ impl Channel {
             .and_then(|()| Canceller::of(&socket))
             .map_err(|source| WireError::Unreachable { address: address.to_string(), source })?;
         Ok(Self {
-            transport: Transport::Plain(socket),
+            stream: Stream::new(Transport::Plain(socket)),
             reader: PacketReader::new(),
             sequence: Sequence::default(),
             canceller,
@@ -62,12 +63,12 @@ impl Channel {
         if self.reader.has_unread() {
             return Err(WireError::malformed("greeting (bytes before TLS)"));
         }
-        let Transport::Plain(socket) = self.transport else {
+        let Transport::Plain(socket) = self.stream.transport else {
             return Err(WireError::malformed("greeting (TLS twice)"));
         };
         match Transport::start_tls(socket, config, name) {
             Ok(Ok(transport)) => {
-                self.transport = transport;
+                self.stream = Stream::new(transport);
                 Ok(self)
             }
             Ok(Err(_)) if self.canceller.is_cancelled() => Err(WireError::Cancelled),
@@ -82,17 +83,28 @@ impl Channel {
         }
     }
 
+    /// Compresses everything from now on, as the login has agreed.
+    pub(crate) fn start_compression(&mut self, compression: Compression) -> Result<(), WireError> {
+        // Bytes of a packet that was not compressed would be mixed with some that were.
+        if self.reader.has_unread() {
+            return Err(WireError::malformed("login (bytes after its end)"));
+        }
+        self.sequence.compressed = true;
+        let started = self.stream.start_compression(compression);
+        started.map_err(|source| WireError::Compression { name: compression.name(), source })
+    }
+
     pub(crate) fn canceller(&self) -> &Canceller {
         &self.canceller
     }
 
     pub(crate) fn tls_cipher(&self) -> Option<String> {
-        self.transport.cipher()
+        self.stream.transport.cipher()
     }
 
     /// Who can read what is sent.
     pub(crate) fn way(&self) -> Way {
-        self.transport.way()
+        self.stream.transport.way()
     }
 
     pub(crate) fn set_timeouts(
@@ -100,7 +112,7 @@ impl Channel {
         read: Duration,
         write: Duration,
     ) -> Result<(), WireError> {
-        match self.transport.set_timeouts(read, write) {
+        match self.stream.transport.set_timeouts(read, write) {
             Ok(()) => Ok(()),
             Err(source) => Err(self.lost("setting time-outs", source)),
         }
@@ -112,6 +124,7 @@ impl Channel {
 
     pub(crate) fn restart_sequence(&mut self) {
         self.sequence.restart();
+        self.stream.restart();
     }
 
     pub(crate) fn set_payload_limit(&mut self, bytes: usize) {
@@ -122,7 +135,7 @@ impl Channel {
     #[inline]
     pub(crate) fn read(&mut self, during: &'static str) -> Result<&[u8], WireError> {
         self.check_usable()?;
-        match self.reader.read(&mut self.transport, &mut self.sequence) {
+        match self.reader.read(&mut self.stream, &mut self.sequence) {
             Ok(range) => {
                 self.last_packet = range;
                 self.last_packet()
@@ -146,7 +159,10 @@ impl Channel {
             let limit_bytes = MAX_PAYLOAD_BYTES as u64;
             return Err(WireError::PacketTooLarge { bytes: bytes as u64, limit_bytes });
         }
-        match write_parts(&mut self.transport, &mut self.sequence, parts) {
+        if self.sequence.rule == SequenceRule::EachPayload {
+            self.stream.restart();
+        }
+        match write_parts(&mut self.stream, &mut self.sequence, parts) {
             Ok(()) => Ok(()),
             Err(source) => Err(self.last_words(during, source)),
         }
@@ -159,7 +175,7 @@ impl Channel {
         bytes: &[u8],
     ) -> Result<(), WireError> {
         self.check_usable()?;
-        match pieces.push(&mut self.transport, &mut self.sequence, bytes) {
+        match pieces.push(&mut self.stream, &mut self.sequence, bytes) {
             Ok(()) => Ok(()),
             Err(source) => Err(self.last_words("sending a command", source)),
         }
@@ -168,7 +184,7 @@ impl Channel {
     /// Ends a payload of unknown length.
     pub(crate) fn finish_pieces(&mut self, pieces: &mut PieceBuffer) -> Result<(), WireError> {
         self.check_usable()?;
-        match pieces.finish(&mut self.transport, &mut self.sequence) {
+        match pieces.finish(&mut self.stream, &mut self.sequence) {
             Ok(()) => Ok(()),
             Err(source) => Err(self.last_words("sending a command", source)),
         }
@@ -198,11 +214,10 @@ impl Channel {
         let timed_out =
             matches!(source.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
         let lost = self.lost(during, source);
-        if timed_out || self.transport.set_timeouts(LAST_WORDS, LAST_WORDS).is_err() {
+        if timed_out || self.stream.transport.set_timeouts(LAST_WORDS, LAST_WORDS).is_err() {
             return lost;
         }
-        let Ok(range) = self.reader.read(&mut LastWords(&mut self.transport), &mut self.sequence)
-        else {
+        let Ok(range) = self.reader.read(&mut self.stream.last_words(), &mut self.sequence) else {
             return lost;
         };
         match self.reader.slice(range).and_then(ServerError::parse) {

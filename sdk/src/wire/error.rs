@@ -64,6 +64,20 @@ pub enum WireError {
         /// The mode demanded.
         mode: &'static str,
     },
+    /// The server does not compress in this way.
+    #[error("the server offers no compression by {name}")]
+    CompressionNotOffered {
+        /// The algorithm.
+        name: &'static str,
+    },
+    /// The algorithm cannot be set up.
+    #[error("set up compression by {name}")]
+    Compression {
+        /// The algorithm.
+        name: &'static str,
+        /// Why.
+        source: io::Error,
+    },
     /// The TLS handshake or the check of the certificate failed.
     #[error("establish TLS with {address}")]
     Tls {
@@ -156,6 +170,7 @@ impl Classify for WireError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Cancelled => ErrorCode::CANCELLED,
+            Self::CompressionNotOffered { .. } => ErrorCode::PRECONDITION,
             Self::TlsOptions { .. } | Self::TlsFile { .. } | Self::TlsFileContent { .. } => {
                 ErrorCode::CONFIG
             }
@@ -169,7 +184,7 @@ impl Classify for WireError {
             Self::Server(error) if error.code == PACKET_TOO_LARGE => ErrorCode::SOURCE_IO,
             Self::Server(error) if error.ends_connection() => ErrorCode::CONNECT,
             _ if self.is_authentication() => ErrorCode::AUTH,
-            Self::Unusable | Self::Unfinished => ErrorCode::INTERNAL,
+            Self::Unusable | Self::Unfinished | Self::Compression { .. } => ErrorCode::INTERNAL,
             _ => ErrorCode::SOURCE_IO,
         }
     }
@@ -179,6 +194,11 @@ impl Classify for WireError {
             Self::Tls { source, .. } => tls::hint(source)?,
             Self::TlsNotOffered { .. } => {
                 "give the server a certificate, or use ssl mode PREFERRED"
+            }
+            Self::CompressionNotOffered { name } => {
+                return Some(format!(
+                    "add {name} to the server's protocol_compression_algorithms, or do without"
+                ));
             }
             Self::ClearPassword { .. } => "use ssl mode REQUIRED or stricter",
             Self::Server(error) if error.code == 1045 => "check user name and password",

@@ -1,7 +1,8 @@
 //! The greeting of the server and our answer to it.
 
 use crate::wire::{
-    Cursor, WireError,
+    Compression, Cursor, WireError,
+    compress::ZSTD_LEVEL,
     cursor::{put_lenenc_bytes, put_lenenc_int},
 };
 
@@ -9,6 +10,7 @@ use crate::wire::{
 pub(crate) mod capability {
     pub(crate) const LONG_PASSWORD: u32 = 1;
     pub(crate) const LONG_FLAG: u32 = 1 << 2;
+    pub(crate) const COMPRESS: u32 = 1 << 5;
     pub(crate) const PROTOCOL_41: u32 = 1 << 9;
     pub(crate) const SSL: u32 = 1 << 11;
     pub(crate) const TRANSACTIONS: u32 = 1 << 13;
@@ -18,6 +20,7 @@ pub(crate) mod capability {
     pub(crate) const CONNECT_ATTRS: u32 = 1 << 20;
     pub(crate) const PLUGIN_AUTH_LENENC_DATA: u32 = 1 << 21;
     pub(crate) const DEPRECATE_EOF: u32 = 1 << 24;
+    pub(crate) const ZSTD_COMPRESSION: u32 = 1 << 26;
 
     /// What we ask for where the server has it. Not in it on purpose: multiple statements in one
     /// command, local files, and session tracking, whose texts nobody reads.
@@ -78,7 +81,19 @@ impl Greeting {
         Ok(Self { server_version, connection_id, capabilities, challenge, plugin })
     }
 
-    /// What both sides can do, TLS apart.
+    /// The capability that stands for a compression, if the server offers it.
+    pub(crate) fn compression(&self, wanted: Compression) -> Result<u32, WireError> {
+        let bit = match wanted {
+            Compression::Zlib => capability::COMPRESS,
+            Compression::Zstd => capability::ZSTD_COMPRESSION,
+        };
+        match self.capabilities & bit {
+            0 => Err(WireError::CompressionNotOffered { name: wanted.name() }),
+            offered => Ok(offered),
+        }
+    }
+
+    /// What both sides can do, TLS and compression apart.
     pub(crate) fn negotiated(&self) -> u32 {
         self.capabilities & capability::WANTED
     }
@@ -119,6 +134,9 @@ pub(crate) fn login_request(
     packet.push(0);
     if capabilities & capability::CONNECT_ATTRS != 0 {
         put_connect_attributes(&mut packet);
+    }
+    if capabilities & capability::ZSTD_COMPRESSION != 0 {
+        packet.push(ZSTD_LEVEL);
     }
     packet
 }

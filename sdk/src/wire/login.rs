@@ -55,6 +55,9 @@ pub(crate) fn log_in(
     channel.set_payload_limit(LOGIN_PACKET_BYTES);
     let greeting = read_greeting(&mut channel)?;
     let mut capabilities = greeting.negotiated();
+    if let Some(compression) = options.compression {
+        capabilities |= greeting.compression(compression)?;
+    }
     if let Some((config, name)) = preparation.tls
         && wants_tls(&greeting, options)?
     {
@@ -71,6 +74,9 @@ pub(crate) fn log_in(
     let request = handshake::login_request(capabilities, &options.user, plugin, &answer);
     channel.write("logging in", &[&request])?;
     let status = converse(&mut channel, &mut login)?;
+    if let Some(compression) = options.compression {
+        channel.start_compression(compression)?;
+    }
     Ok(LoggedIn { channel, greeting, capabilities, status })
 }
 

@@ -8,7 +8,8 @@
 //!    another thread.
 //! 2. `handshake` reads the greeting and negotiates capabilities; `tls` wraps the socket with the
 //!    meaning that the stock client gives to `--ssl-mode`; `auth` answers the login plugins.
-//! 3. `packet` frames payloads of any size in both directions.
+//! 3. `packet` frames payloads of any size in both directions; `compress` packs them if the options
+//!    say so.
 //! 4. `connection` sends commands; `result` hands out rows.
 //!
 //! Nothing here panics on what a server sends, retries anything, or logs a secret. After any error
@@ -16,6 +17,7 @@
 
 mod auth;
 mod channel;
+mod compress;
 mod connection;
 mod cursor;
 mod error;
@@ -26,9 +28,11 @@ mod packet;
 mod result;
 mod secret;
 mod socket;
+mod stream;
 mod tls;
 mod transport;
 
+pub use compress::Compression;
 pub use connection::{Connection, PayloadWriter};
 pub use cursor::Cursor;
 pub use error::{ServerError, SqlState, WireError};

@@ -10,7 +10,7 @@ use dbbackup_plugin_api::document::connection::ConnectionDocument;
 pub use dbbackup_plugin_api::document::connection::{SslDocument as Ssl, SslMode};
 use serde::{Deserialize, Serialize};
 
-use crate::wire::Secret;
+use crate::wire::{Compression, Secret};
 
 /// The port of a server that nobody moved.
 pub const DEFAULT_PORT: u16 = 3306;
@@ -41,6 +41,8 @@ pub struct ConnectOptions {
     pub password: Option<Secret>,
     /// Encryption.
     pub ssl: Ssl,
+    /// Compression of the packets; without one they go as they are.
+    pub compression: Option<Compression>,
     /// Milliseconds for connecting and logging in together.
     pub connect_timeout_ms: u64,
     /// Milliseconds that either side may keep the other waiting: the read and write time-outs of
@@ -59,6 +61,7 @@ impl Default for ConnectOptions {
             user: String::from("root"),
             password: None,
             ssl: Ssl::default(),
+            compression: None,
             connect_timeout_ms: DEFAULT_CONNECT_TIMEOUT_MS,
             stall_budget_ms: DEFAULT_STALL_BUDGET_MS,
             init_statements: Vec::new(),
@@ -77,6 +80,7 @@ impl ConnectOptions {
             user: document.user.clone(),
             password,
             ssl: document.ssl.clone(),
+            compression: None,
             connect_timeout_ms: document.connect_timeout_ms,
             stall_budget_ms: document.stall_budget_ms,
             init_statements: Vec::new(),

@@ -39,6 +39,8 @@ pub enum SequenceRule {
 #[derive(Debug, Default)]
 pub(crate) struct Sequence {
     pub(crate) rule: SequenceRule,
+    /// Under compression the server numbers packets anew whenever it has sent some.
+    pub(crate) compressed: bool,
     next: u8,
 }
 
@@ -64,7 +66,8 @@ impl Sequence {
     fn check(&mut self, received: u8, is_error: bool) -> Result<(), WireError> {
         let expected = self.next;
         self.next = received.wrapping_add(1);
-        if received == expected || is_error || self.rule == SequenceRule::Unchecked {
+        let is_checked = self.rule != SequenceRule::Unchecked && !self.compressed;
+        if received == expected || is_error || !is_checked {
             return Ok(());
         }
         Err(WireError::malformed("packet sequence"))

@@ -31,6 +31,7 @@ pub(super) fn a_stopped_channel_is_named(rig: &Rig, chain: &Chain) -> Result<()>
 
     if !replica.flavor().is_mariadb() {
         the_clone_engine_refuses_it_too(rig, replica, &west)?;
+        a_recipient_refuses_it_as_a_donor(rig, &chain.east, replica, &west)?;
     }
 
     let doctor = rig.dbbackup_on(replica, ["engine", "doctor"]).run()?;
@@ -52,6 +53,38 @@ fn the_clone_engine_refuses_it_too(rig: &Rig, replica: &Server, west: &str) -> R
     ensure!(!rig.path("late.tar.zst").exists(), "a refused backup left a file");
     let accepted = [&CLONE[..], &["--accept-degraded", "replica-stopped"]].concat();
     rig.dbbackup_on(replica, accepted).run()?.expect_exit(10)?.expect_stdout(west)?;
+    Ok(())
+}
+
+fn a_recipient_refuses_it_as_a_donor(
+    rig: &Rig,
+    recipient: &Server,
+    donor: &Server,
+    west: &str,
+) -> Result<()> {
+    let port = donor.port();
+    recipient.sql(&format!("SET GLOBAL clone_valid_donor_list = '127.0.0.1:{port}'"))?;
+    let options = [
+        "method=recipient".to_owned(),
+        "donor_host=127.0.0.1".to_owned(),
+        format!("donor_port={port}"),
+        format!("donor_user={ADMIN_USER}"),
+        format!("data_dir={}", rig.tmp_dir().display()),
+    ];
+    let backup = |more: &[&str]| {
+        let backup = ["physical-backup", "--engine", "clone", "--output", "donor.tar.zst"];
+        let run = rig.dbbackup_on(recipient, backup).args(more);
+        let run = run.env("DBBACKUP_CLONE_DONOR_PASSWORD", ADMIN_PASSWORD);
+        options.iter().fold(run, |run, option| run.args(["--engine-option", option])).run()
+    };
+    let refused = backup(&[])?;
+    refused.expect_exit(4)?.expect_stderr(&format!("this replica stands still: {west}"))?;
+    ensure!(!rig.path("donor.tar.zst").exists(), "a refused backup left a file");
+    let accepted = backup(&["--accept-degraded", "replica-stopped"])?;
+    accepted.expect_exit(10)?.expect_stdout(west)?;
+    let info = rig.dbbackup(["info", "donor.tar.zst", "--json"]).run()?.json()?;
+    let sources = info["data"]["replica_sources"].as_array().context("no replica_sources")?;
+    ensure!(sources.len() == 2, "the donor's sources: {sources:?}");
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! packets of any size, cut and silent connections, locks with a budget. Only hostile servers are
 //! fakes.
 
+mod compression;
 mod faults;
 mod hostile;
 mod locks;

@@ -51,6 +51,15 @@ impl BtrfsDisk {
         &self.mounted
     }
 
+    /// Lets every writer wait until the answer is dropped; readers go on.
+    ///
+    /// # Errors
+    /// It is frozen already.
+    pub fn freeze(&self) -> Result<FrozenDisk> {
+        run(Command::new("fsfreeze").arg("--freeze").arg(&self.mounted))?;
+        Ok(FrozenDisk(self.mounted.clone()))
+    }
+
     /// Makes a subvolume at a path below the mount point.
     ///
     /// # Errors
@@ -84,6 +93,16 @@ impl BtrfsDisk {
         let (from, to) = (self.mounted.join(subvolume), self.mounted.join(copy));
         let mut btrfs = Command::new(self.programs.join("btrfs"));
         run(btrfs.args(["subvolume", "snapshot"]).arg(from).arg(to)).map(drop)
+    }
+}
+
+/// A file system that nobody can write to; dropping it lets the writers go on.
+#[derive(Debug)]
+pub struct FrozenDisk(PathBuf);
+
+impl Drop for FrozenDisk {
+    fn drop(&mut self) {
+        drop(run(Command::new("fsfreeze").arg("--unfreeze").arg(&self.0)));
     }
 }
 

@@ -30,7 +30,7 @@ mod server;
 mod skip;
 mod wait;
 
-pub use btrfs_disk::BtrfsDisk;
+pub use btrfs_disk::{BtrfsDisk, FrozenDisk};
 pub use contents::Contents;
 pub use data::{
     DataSet, MeasuredData, SampleTables, kitchen_sink, large_row, non_transactional_tables,

@@ -10,7 +10,7 @@ use dbbackup_sdk::{
     server::{CancelWatch, ConnectOptions, Session, SessionError},
 };
 
-use crate::error::CloneError;
+use crate::{error::CloneError, source::is_denied};
 
 /// Longest wait for an answer to an ordinary question.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -20,8 +20,6 @@ const QUICK: Duration = Duration::from_secs(1);
 /// is twice as long.
 const ATTEMPTS: u32 = 7;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The server's number for "you may not".
-const ACCESS_DENIED: [u16; 3] = [1227, 1142, 1044];
 
 /// A session that is opened again when it is lost.
 #[derive(Debug)]
@@ -104,8 +102,8 @@ impl Observer {
     /// # Errors
     /// As [`Session::query`].
     pub(crate) fn now(&mut self) -> Result<String, CloneError> {
-        const SQL: &str = "SELECT DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%dT%H:%i:%s.%fZ')";
-        self.ask(|session| Ok(session.value(SQL)?.unwrap_or_default()))
+        const SQL: &str = "SELECT DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%dT%H:%i:%s.%fZ') AS now";
+        self.ask(|session| Ok(session.query(SQL)?.only()?.text("now")?.to_owned()))
     }
 
     /// Whether the donor answers within a second.
@@ -162,7 +160,9 @@ fn position(session: &mut Session) -> Result<Position, CloneError> {
         Ok(Some(status)) => Ok(Position { binlog: Some(status.binlog), gtid: status.gtid }),
         Ok(None) => Ok(Position::default()),
         Err(error) if is_denied(&error) => {
-            let executed = session.value("SELECT @@GLOBAL.gtid_executed")?.unwrap_or_default();
+            // Empty without GTIDs, but never missing.
+            let answer = session.query("SELECT @@GLOBAL.gtid_executed AS gtids")?;
+            let executed = answer.only()?.text("gtids")?;
             let executed: String = executed.chars().filter(|c| !c.is_whitespace()).collect();
             if executed.is_empty() {
                 return Ok(Position::default());
@@ -172,9 +172,4 @@ fn position(session: &mut Session) -> Result<Position, CloneError> {
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// Whether the account may not ask that.
-fn is_denied(error: &SessionError) -> bool {
-    error.server_code().is_some_and(|code| ACCESS_DENIED.contains(&code))
 }

@@ -1,9 +1,9 @@
 //! What must be so before a clone begins: version, plugin, privilege, packet size, redo log; and what
 //! a clone leaves out.
 
-use dbbackup_sdk::server::{Requirement, Session, quote::Escaping};
+use dbbackup_sdk::server::{Requirement, Session, SessionError, quote::Escaping};
 
-use crate::{error::CloneError, protocol::observer::Observer};
+use crate::{error::CloneError, left_out::left_out, protocol::observer::Observer, source::told};
 
 /// Name under which an operator accepts tables that come out empty.
 const ACCEPT_NON_TRANSACTIONAL: &str = "non-transactional";
@@ -11,13 +11,6 @@ const ACCEPT_NON_TRANSACTIONAL: &str = "non-transactional";
 const CLONE_SINCE: [u16; 3] = [8, 0, 17];
 /// What a donor demands of `max_allowed_packet`.
 const LEAST_PACKET_BYTES: u64 = 2 * 1024 * 1024;
-/// User tables that hold rows of their own in another storage engine than InnoDB.
-const TABLES_LEFT_EMPTY: &str = "SELECT CONCAT(table_schema, '.', table_name, ' (', engine, ')') \
-     FROM information_schema.tables \
-     WHERE table_type = 'BASE TABLE' AND engine IS NOT NULL \
-     AND engine NOT IN ('InnoDB', 'BLACKHOLE', 'FEDERATED', 'PERFORMANCE_SCHEMA') \
-     AND table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema') \
-     ORDER BY 1";
 
 /// What was found.
 #[derive(Clone, Debug)]
@@ -61,9 +54,8 @@ fn check_server(session: &mut Session) -> Result<bool, CloneError> {
 /// # Errors
 /// As [`Session::query`].
 pub(crate) fn tables_left_empty(observer: &mut Observer) -> Result<Vec<String>, CloneError> {
-    let table = observer.ask(|session| Ok(session.query(TABLES_LEFT_EMPTY)?))?;
-    let names = table.records().filter_map(|record| record.at(0));
-    Ok(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+    let tables = observer.ask(|session| Ok(left_out(session)?))?;
+    Ok(tables.iter().map(ToString::to_string).collect())
 }
 
 fn check_version(session: &Session) -> Result<(), CloneError> {
@@ -84,8 +76,12 @@ fn check_plugin(session: &mut Session) -> Result<(), CloneError> {
 }
 
 fn check_settings(session: &mut Session) -> Result<(), CloneError> {
-    let bytes = session.variable("max_allowed_packet")?.and_then(|text| text.parse().ok());
-    if let Some(bytes) = bytes.filter(|bytes| *bytes < LEAST_PACKET_BYTES) {
+    let text = told(session, "max_allowed_packet")?;
+    let bytes = text.parse().map_err(|_| SessionError::Answer {
+        statement: "SHOW GLOBAL VARIABLES".to_owned(),
+        what: format!("a number in max_allowed_packet = {text:?}"),
+    })?;
+    if bytes < LEAST_PACKET_BYTES {
         return Err(CloneError::PacketSize { bytes });
     }
     for name in ["innodb_redo_log_encrypt", "innodb_undo_log_encrypt"] {

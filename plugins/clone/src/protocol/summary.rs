@@ -12,6 +12,7 @@ use crate::{
     error::CloneError,
     protocol::{machine::Machine, observer::Observer, preflight::Facts},
     rpc::DESCRIPTOR_VERSION,
+    source::told,
 };
 
 /// Permission bits of our documents.
@@ -56,9 +57,8 @@ pub(crate) fn finish(
     exclude(&mut summary, &facts, empty_tables);
     let variable =
         |observer: &mut Observer, name: &str| observer.ask(|session| Ok(session.variable(name)?));
-    if let Some(directory) = variable(observer, "datadir")? {
-        summary.roots.insert(DATA_ROOT.to_owned(), directory);
-    }
+    let directory = observer.ask(|session| Ok(told(session, "datadir")?))?;
+    summary.roots.insert(DATA_ROOT.to_owned(), directory);
     for name in FACTS {
         if let Some(value) = variable(observer, name)? {
             summary.source.insert(name.to_owned(), value.into());

@@ -103,12 +103,73 @@ pub(crate) enum MethodError {
         /// What the system said.
         source: io::Error,
     },
+    /// The server cannot be asked whether a clone of a run that is gone goes on. It would make a
+    /// removed directory again.
+    #[error(
+        "the server with uuid {server_uuid} may still clone into {}: session {session} on it",
+        path.display()
+    )]
+    MayGoOn {
+        /// The server.
+        server_uuid: String,
+        /// Its number for the session that clones.
+        session: u32,
+        /// The directory.
+        path: PathBuf,
+        /// Why it cannot be asked.
+        source: Box<UnaskedError>,
+    },
+    /// The server was told to end the clone, and has not.
+    #[error("the server still clones into {}, {seconds} s after KILL", path.display())]
+    NotEnded {
+        /// The directory.
+        path: PathBuf,
+        /// How long it had.
+        seconds: u64,
+    },
+    /// Method `recipient` without a donor, which the options refuse beforehand.
+    #[error("the donor has no host")]
+    NoDonorHost,
     /// The thread that runs the statement ended in a panic.
     #[error("the thread that runs the clone ended by itself")]
     Thread,
 }
 
+/// Why a server cannot be asked about a clone.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnaskedError {
+    /// This dbbackup was given no connection.
+    #[error("there is no connection to ask it over")]
+    NoConnection,
+    /// The connection leads elsewhere.
+    #[error("the connection is to the server with uuid {server_uuid}")]
+    OtherServer {
+        /// Who answers.
+        server_uuid: String,
+    },
+    /// The account sees its own statements alone, and another one's is meant.
+    #[error("{account} lacks PROCESS, and so does not see the statements of {cloner}")]
+    Blind {
+        /// Who asks.
+        account: String,
+        /// Whose session clones.
+        cloner: String,
+    },
+    /// The host does not tell its connection or secret.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// It cannot be reached, or refuses.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+}
+
 impl MethodError {
+    /// Whether the server may go on with the statement: the connection ended, and a server that
+    /// clones does not look whether anybody waits for its answer.
+    pub(super) fn leaves_statement_running(&self) -> bool {
+        matches!(self, Self::Session(error) if error.server_code().is_none())
+    }
+
     pub(super) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { what, path: path.to_owned(), source }
     }
@@ -138,8 +199,11 @@ impl Classify for MethodError {
             | Self::External { .. }
             | Self::DonorNotListed { .. }
             | Self::OtherUser { .. } => ErrorCode::PRECONDITION,
-            Self::NoDonorPassword { .. } | Self::Path { .. } => ErrorCode::CONFIG,
-            Self::OwnData { .. } => ErrorCode::SAFETY,
+            Self::NoDonorPassword { .. } | Self::NoDonorHost | Self::Path { .. } => {
+                ErrorCode::CONFIG
+            }
+            Self::OwnData { .. } | Self::MayGoOn { .. } => ErrorCode::SAFETY,
+            Self::NotEnded { .. } => ErrorCode::TIMEOUT,
             Self::NoSpace { .. } => ErrorCode::NO_SPACE,
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorCode::NO_SPACE,
@@ -173,6 +237,14 @@ impl Classify for MethodError {
             Self::Io { .. } => {
                 "name a directory that this user may write: --engine-option data_dir=DIRECTORY"
             }
+            Self::MayGoOn { session, .. } => {
+                return Some(format!(
+                    "give cleanup the connection of that server, or run KILL {session} on it and \
+                     remove the directory"
+                ));
+            }
+            Self::NotEnded { .. } => "run dbbackup cleanup again when the statement has ended",
+            Self::NoDonorHost => "name it: --clone-donor-host HOST",
             Self::Cancelled | Self::Path { .. } | Self::Thread => return None,
         };
         Some(text.to_owned())

@@ -1,6 +1,7 @@
 //! Clones that a server makes by itself, into a directory of its own host: what `local` and
 //! `recipient` have in common. The directory is archived as it is, and then removed.
 
+mod abandoned;
 mod archive;
 mod error;
 mod progress;
@@ -22,7 +23,11 @@ use dbbackup_sdk::{
 pub(crate) use error::MethodError;
 pub(crate) use scratch::undo;
 
-use crate::{options::Options, server_clone::scratch::Scratch, source::Source};
+use crate::{
+    options::Options,
+    server_clone::{abandoned::CloningSession, scratch::Scratch},
+    source::Source,
+};
 
 /// Longest time of one clone: its session waits without a byte.
 const LONGEST_CLONE: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -83,9 +88,13 @@ impl<'a> CloningServer<'a> {
         shown: &str,
         statement: impl FnOnce(&str) -> Secret,
     ) -> Result<(), MethodError> {
-        let data = &self.source.data_directory;
-        let scratch = Scratch::make(self.run, self.options, data, needed_bytes)?;
+        let session = CloningSession::of(&mut self.session, &self.source.data_directory)?;
+        let scratch = Scratch::make(self.run, self.options, session, needed_bytes)?;
         let cloned = self.clone_into(&scratch.clone_directory(), shown, statement);
+        if cloned.as_ref().is_err_and(MethodError::leaves_statement_running) {
+            // The record stays: the undo role ends the statement before it removes the directory.
+            return cloned;
+        }
         let archived = cloned
             .and_then(|()| archive::archive(&scratch.clone_directory(), sink, &self.run.host));
         let removed = scratch.remove();

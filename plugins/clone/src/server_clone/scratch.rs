@@ -9,14 +9,17 @@ use std::{
 };
 
 use dbbackup_sdk::{
-    BackupRun, Failure, JournalEntry,
+    BackupRun, Failure, Host, JournalEntry,
     document::undo::{UndoOutcome, UndoRecord},
     serde_json,
 };
 use rustix::{fs::statvfs, process::geteuid};
 use serde::{Deserialize, Serialize};
 
-use crate::{options::Options, server_clone::MethodError};
+use crate::{
+    options::Options,
+    server_clone::{MethodError, abandoned::CloningSession},
+};
 
 /// Beginning of the directory's name: nothing else is ever removed.
 const PREFIX: &str = "dbbackup-clone-";
@@ -32,10 +35,11 @@ pub(super) struct Scratch {
     journal: JournalEntry,
 }
 
-/// What the journal knows.
+/// What the journal knows; no secret, and nothing that a run could not have made itself.
 #[derive(Debug, Serialize, Deserialize)]
 struct Facts {
     path: PathBuf,
+    session: CloningSession,
 }
 
 impl Scratch {
@@ -43,9 +47,11 @@ impl Scratch {
     pub(super) fn make(
         run: &BackupRun,
         options: &Options,
-        data: &Path,
+        session: CloningSession,
         needed_bytes: u64,
     ) -> Result<Self, MethodError> {
+        let data = session.data_directory.clone();
+        let data = data.as_path();
         let parent = parent(options, data)?;
         let found = fs::metadata(data).map_err(|e| MethodError::io("look at", data, e))?;
         let (owner, user) = (found.uid(), geteuid().as_raw());
@@ -54,7 +60,8 @@ impl Scratch {
         }
         check_space(&parent, needed_bytes)?;
         let path = parent.join(format!("{PREFIX}{}", run.request.backup_id));
-        let facts = serde_json::to_value(Facts { path: path.clone() }).unwrap_or_default();
+        let facts = serde_json::to_value(Facts { path: path.clone(), session })
+            .map_err(|_| MethodError::Path { path: path.clone() })?;
         let journal = run.host.journal(&UndoRecord {
             kind: RECORD_KIND.to_owned(),
             summary: format!("clone directory {}", path.display()),
@@ -120,11 +127,16 @@ fn remove_tree(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes the directory that a run left.
+/// Removes the directory that a run left, after the server was told to stop writing there.
 ///
 /// # Errors
-/// A [`Failure`] if the record is not one of ours, or something of it cannot be removed.
-pub(crate) fn undo(record: &UndoRecord, dry_run: bool) -> Result<UndoOutcome, Failure> {
+/// A [`Failure`] if the record is not one of ours, the server may still clone into the directory, or
+/// something of it cannot be removed.
+pub(crate) fn undo(
+    record: &UndoRecord,
+    dry_run: bool,
+    host: &Host,
+) -> Result<UndoOutcome, Failure> {
     let facts: Facts = Facts::deserialize(&record.facts).map_err(|error| foreign(&error))?;
     let name = facts.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     if record.kind != RECORD_KIND || !name.starts_with(PREFIX) || !facts.path.is_absolute() {
@@ -134,6 +146,9 @@ pub(crate) fn undo(record: &UndoRecord, dry_run: bool) -> Result<UndoOutcome, Fa
     if dry_run {
         let summary = format!("would remove {}", facts.path.display());
         return Ok(outcome(!is_there, summary));
+    }
+    if is_there {
+        facts.session.end(&facts.path, host)?;
     }
     remove_tree(&facts.path).map_err(|source| MethodError::io("remove", &facts.path, source))?;
     let word = if is_there { "removed" } else { "was gone already:" };

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 /// Name of the secret that holds the account's password.
 pub const PASSWORD_SECRET: &str = "connection.password";
+/// Name under which a role whose request names no server, such as undo, asks for the connection that
+/// [`PASSWORD_SECRET`] belongs to: a [`ConnectionDocument`] as JSON. It is no secret itself.
+pub const CONNECTION_SECRET: &str = "connection.document";
 
 /// Where a server is and how to log in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
