@@ -10,6 +10,7 @@ use crate::host::Host;
 use std::{
     ffi::{OsStr, OsString},
     io::{Read, Result as IoResult},
+    os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus, Stdio},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -54,7 +55,8 @@ impl Tool {
 
     /// A tool that changes something: once started it runs to its end, whatever is cancelled
     /// meanwhile. A volume manager that is killed half-way may leave a device suspended, and with it
-    /// the server.
+    /// the server. For the same reason it has a process group of its own: the host kills that of a
+    /// worker that has died or hangs.
     pub fn change(program: &str, limit: Duration) -> Self {
         Self { interruption: Interruption::Wait, ..Self::query(program, limit) }
     }
@@ -123,7 +125,11 @@ impl Tool {
                 Err(source) => return Err(ToolError::Start { program, source }),
             },
         };
-        Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        if self.interruption == Interruption::Wait {
+            command.process_group(0);
+        }
+        command
             .args(&self.arguments)
             // Answers and messages in one language; the rest of the environment stays.
             .env("LC_ALL", "C")

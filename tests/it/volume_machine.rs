@@ -2,10 +2,11 @@
 use anyhow::{Context, Result, ensure};
 use dbbackup_testkit::{
     Flavor, Invocation, Proof, Rig, Running, SampleTables, Server, ServerOptions, Signal,
+    wait_until,
 };
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a run may take to come to its copy.
@@ -116,7 +117,7 @@ impl Machine {
         let slow = Path::new("/usr/local/sbin").join(tool);
         let (begun, real) = (self.rig.path("begun"), format!("/usr/sbin/{tool}"));
         let script = format!(
-            "#!/bin/sh\ncase \"$1 $2\" in *snapshot*) echo $PPID > {}; sleep 3;; esac\n\
+            "#!/bin/sh\ncase \"$1 $2\" in *snapshot*) echo $$ > {}; sleep 3;; esac\n\
              exec {real} \"$@\"\n",
             begun.display()
         );
@@ -127,6 +128,10 @@ impl Machine {
         fs::remove_file(&slow)?;
         begin?;
         outcome.expect_exit(24)?;
+        let tool: u32 = fs::read_to_string(&begun)?.trim().parse()?;
+        // One that has ended has no program any more, whether somebody has waited for it or not.
+        let program = PathBuf::from(format!("/proc/{tool}/exe"));
+        wait_until("the tool has ended", START, || Ok(fs::read_link(&program).is_err()))?;
         fs::remove_file(&begun)?;
         self.expect_nothing_left()
     }

@@ -98,3 +98,15 @@ fn a_lock_is_held_until_the_last_tool_under_it_has_ended() {
     std::fs::remove_dir_all(&directory).unwrap();
     ToolLock::wait(&path, Duration::ZERO).unwrap();
 }
+
+/// The host kills the process group of a worker, which must not end a tool half-way.
+#[test]
+fn a_tool_that_changes_something_is_in_no_group_of_ours() {
+    let show = ["-c", "read -r stat < /proc/$$/stat; set -- $stat; echo $1 $5"];
+    let own = Tool::change("sh", LIMIT).args(show).run_watched(never).unwrap();
+    let (process, group) = own.trim().split_once(' ').unwrap();
+    assert_eq!(process, group);
+    let query = Tool::query("sh", LIMIT).args(show).run_watched(never).unwrap();
+    let (process, group) = query.trim().split_once(' ').unwrap();
+    assert_ne!(process, group);
+}
