@@ -23,6 +23,12 @@ pub trait Classify: std::error::Error + 'static {
     }
 }
 
+/// An error with its causes, in one line.
+pub fn shown(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 /// What a role method fails with; made from any [`Classify`] by `?`.
 pub struct Failure(Box<EngineError>);
 

@@ -31,7 +31,7 @@ pub use serde;
 pub use serde_json;
 pub use tracing;
 
-pub use failure::{Classify, Failure, HostError};
+pub use failure::{Classify, Failure, HostError, shown};
 pub use host::{Host, JournalEntry, Unit};
 pub use sink::{EntryReader, EntryWriter, Sink};
-pub use tool::{Tool, ToolError};
+pub use tool::{Tool, ToolError, ToolLock, ToolLockError};

@@ -2,10 +2,15 @@
 //!
 //! No shell is involved, and the caller's `PATH` has no say: a tool is found in the directories
 //! where systems keep their administration programs.
+mod lock;
+
+pub use lock::{ToolLock, ToolLockError};
+
 use crate::host::Host;
 use std::{
     ffi::{OsStr, OsString},
     io::{Read, Result as IoResult},
+    os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus, Stdio},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -28,6 +33,7 @@ pub struct Tool {
     arguments: Vec<OsString>,
     limit: Duration,
     interruption: Interruption,
+    lock: Option<ToolLock>,
 }
 
 /// What a cancellation does to a running tool.
@@ -43,12 +49,14 @@ impl Tool {
     /// A tool that only reads: a cancellation of the run kills it.
     pub fn query(program: &str, limit: Duration) -> Self {
         let interruption = Interruption::Kill;
-        Self { program: program.to_owned(), arguments: Vec::new(), limit, interruption }
+        let (program, arguments) = (program.to_owned(), Vec::new());
+        Self { program, arguments, limit, interruption, lock: None }
     }
 
     /// A tool that changes something: once started it runs to its end, whatever is cancelled
     /// meanwhile. A volume manager that is killed half-way may leave a device suspended, and with it
-    /// the server.
+    /// the server. For the same reason it has a process group of its own: the host kills that of a
+    /// worker that has died or hangs.
     pub fn change(program: &str, limit: Duration) -> Self {
         Self { interruption: Interruption::Wait, ..Self::query(program, limit) }
     }
@@ -61,6 +69,13 @@ impl Tool {
         S: AsRef<OsStr>,
     {
         self.arguments.extend(arguments.into_iter().map(|word| word.as_ref().to_owned()));
+        self
+    }
+
+    /// Runs it under a lock, which it holds until it has ended even if we are killed before.
+    #[must_use]
+    pub fn under(mut self, lock: &ToolLock) -> Self {
+        self.lock = Some(lock.clone());
         self
     }
 
@@ -103,12 +118,23 @@ impl Tool {
 
     fn spawn(&self) -> Result<Child, ToolError> {
         let program = self.program.clone();
-        Command::new(&self.program)
+        let stdin = match &self.lock {
+            None => Stdio::null(),
+            Some(lock) => match lock.file.try_clone() {
+                Ok(file) => file.into(),
+                Err(source) => return Err(ToolError::Start { program, source }),
+            },
+        };
+        let mut command = Command::new(&self.program);
+        if self.interruption == Interruption::Wait {
+            command.process_group(0);
+        }
+        command
             .args(&self.arguments)
             // Answers and messages in one language; the rest of the environment stays.
             .env("LC_ALL", "C")
             .env("PATH", SEARCH_PATH)
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

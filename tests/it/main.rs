@@ -47,4 +47,5 @@ mod snapshot_zfs;
 mod tidy;
 mod undo_journal;
 mod vendor;
+mod volume_machine;
 mod wire_client;

@@ -1,6 +1,7 @@
 //! Engine `btrfs-snapshot` on real servers and a real Btrfs: what it makes is proven by a restore, what
 //! it must not make is refused, and whatever ends a run leaves no snapshot.
 mod faults;
+mod paths;
 mod refusals;
 mod servers;
 

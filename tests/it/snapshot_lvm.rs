@@ -29,16 +29,24 @@ fn in_a_guest(scenario: &str, steps: &[&str]) -> Result<()> {
 fn a_thick_volume_is_snapshotted_and_nothing_is_left() -> Result<()> {
     let steps = [
         "mariadb under load is proven",
+        "the doctor says what is free",
         "an overflow fails the backup and leaves nothing",
         "a run that is ended leaves nothing",
+        "a tool that outlives its run leaves nothing",
         "cleanup removes what a crash left and nothing else",
         "a snapshot without room is refused",
+        "another backend is refused",
         "two volumes are refused with the list",
+        "the data directory of another server is refused",
+        "mysql comes back",
     ];
     in_a_guest("thick", &steps)
 }
 
 #[test]
 fn a_thin_volume_is_snapshotted_and_nothing_is_left() -> Result<()> {
-    in_a_guest("thin", &["mysql under load is proven", "a full pool is refused"])
+    in_a_guest(
+        "thin",
+        &["mariadb comes back", "mysql under load is proven", "a full pool is refused"],
+    )
 }

@@ -25,7 +25,10 @@ fn datasets_are_snapshotted_by_a_user_and_nothing_is_left() -> Result<()> {
     outcome.expect_steps(&[
         "mysql under load is proven",
         "mariadb on two datasets under load is proven",
+        "the doctor says what is free",
         "a run that is ended leaves nothing",
+        "a tool that outlives its run leaves nothing",
+        "another backend is refused",
         "cleanup removes what a crash left and nothing else",
         "a snapshot that is held stays and is reported",
         "two pools are refused with the list",

@@ -7,7 +7,11 @@ mod report;
 pub(crate) use job::secrets;
 pub(crate) use report::coordinates;
 
-use super::{Context, deadline::Deadline, engine::select::selector_config};
+use super::{
+    Context,
+    deadline::Deadline,
+    engine::select::{refuse_other_backend, selector_config},
+};
 use crate::{
     backup,
     cli::{ConnectionArgs, KeyValue, duration, key_value, rate},
@@ -122,6 +126,7 @@ pub(super) fn run(args: &PhysicalBackupArgs, context: &Context) -> CommandResult
     let deadline = Deadline::start(args.limits.timeout, &context.cancel)?;
 
     let registry = context.registry();
+    refuse_other_backend(&registry, args.engine.as_deref(), args.snapshot_backend.as_deref())?;
     let limits = Limits { stall: args.limits.stall_timeout, ..Limits::default() };
     let runtime = context.runtime(&registry, limits)?;
     let progress = context.progress();

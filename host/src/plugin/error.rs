@@ -30,6 +30,14 @@ pub enum PluginError {
         /// The backends that it has.
         known: Vec<String>,
     },
+    /// The engine that is named and the backend that is named are not one.
+    #[error("engine '{engine}' is not of the backend '{backend}'")]
+    OtherBackend {
+        /// The engine that was asked for.
+        engine: String,
+        /// The backend that was asked for.
+        backend: String,
+    },
     /// No engine serves such locations.
     #[error("no engine serves {scheme}:// locations")]
     UnknownScheme {
@@ -99,6 +107,7 @@ impl Classified for PluginError {
             | Self::UnknownBackend { .. }
             | Self::UnknownScheme { .. }
             | Self::NoRole { .. } => Exit::Precondition,
+            Self::OtherBackend { .. } => Exit::Usage,
             Self::Options { .. } => Exit::Configuration,
             Self::Document { .. } | Self::Unreadable { .. } => Exit::Plugin,
             Self::Engine { error, .. } => exit_of(error.code),
@@ -122,6 +131,9 @@ impl Classified for PluginError {
             }
             Self::UnknownEngine { known, .. } => Some(format!("there are: {}", known.join(", "))),
             Self::UnknownBackend { known, .. } => Some(format!("it has: {}", known.join(", "))),
+            Self::OtherBackend { .. } => {
+                Some("leave --snapshot-backend out, or say --engine snapshot".to_owned())
+            }
             Self::UnknownScheme { nearest: Some(name), .. } => {
                 Some(format!("did you mean {name}://?"))
             }
@@ -141,7 +153,9 @@ impl Classified for PluginError {
         match self {
             Self::Refused(refusal) => refusal.code(),
             Self::UnknownEngine { .. } => "E-ENGINE-UNKNOWN".to_owned(),
-            Self::UnknownBackend { .. } => "E-ENGINE-BACKEND".to_owned(),
+            Self::UnknownBackend { .. } | Self::OtherBackend { .. } => {
+                "E-ENGINE-BACKEND".to_owned()
+            }
             Self::UnknownScheme { .. } => "E-TARGET-SCHEME".to_owned(),
             Self::Options { .. } => "E-ENGINE-OPTIONS".to_owned(),
             Self::Unreadable { .. } => "E-PLUGIN-UNREADABLE".to_owned(),

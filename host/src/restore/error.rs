@@ -86,6 +86,12 @@ pub enum RestoreError {
         /// Where it leads.
         path: PathBuf,
     },
+    /// A server on the result would open the system tablespace of the source.
+    #[error("file {} of the system tablespace is in no root of the backup", path.display())]
+    SystemFile {
+        /// The file.
+        path: PathBuf,
+    },
     /// A page of the restored files is damaged.
     #[error("{}: {bad} bad pages: {pages}", file.display())]
     BadPages {
@@ -110,7 +116,7 @@ impl Classified for RestoreError {
             Self::Untrusted { .. } | Self::NotEmpty { .. } | Self::UnsafeName { .. } => {
                 Exit::Refused
             }
-            Self::Twice { .. } | Self::LeadsOut { .. } => Exit::Refused,
+            Self::Twice { .. } | Self::LeadsOut { .. } | Self::SystemFile { .. } => Exit::Refused,
             Self::FilesIntoServer { .. } => Exit::Precondition,
             Self::Io { source, .. } => crate::target::exit_of_io(source.kind()),
             Self::Target(error) => error.exit(),
@@ -140,7 +146,8 @@ impl Classified for RestoreError {
             Self::Io { .. }
             | Self::Pattern { .. }
             | Self::NoSuchRoot { .. }
-            | Self::LeadsOut { .. } => return None,
+            | Self::LeadsOut { .. }
+            | Self::SystemFile { .. } => return None,
         };
         Some(text.to_owned())
     }
@@ -157,6 +164,7 @@ impl Classified for RestoreError {
             Self::NothingFits { .. } => "E-RESTORE-NOTHING",
             Self::NoSuchRoot { .. } => "E-RESTORE-MAP",
             Self::LeadsOut { .. } => "E-RESTORE-LINK",
+            Self::SystemFile { .. } => "E-RESTORE-SYSTEM-FILE",
             Self::BadPages { .. } => "E-RESTORE-PAGES",
         };
         code.to_owned()

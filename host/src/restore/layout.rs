@@ -5,6 +5,8 @@
 //! tables with `DATA DIRECTORY`) has no place of its own in there: it goes where `--map` says; and
 //! where that says nothing, everything stays together under the names of the roots, the data
 //! directory too, and the server is told by options where the others are.
+mod system;
+
 use super::{error::RestoreError, is_ours};
 use crate::target::with_ending;
 use dbbackup_plugin_api::document::{manifest::Manifest, path::EntryPath, restore::Mapping};
@@ -73,6 +75,7 @@ impl Layout {
         layout.map_all(&mapped, manifest);
         layout.options = layout.server_options(manifest);
         layout.options.extend(unusual_settings(manifest));
+        layout.options.extend(layout.system_files(manifest)?);
         Ok(layout)
     }
 
@@ -112,6 +115,16 @@ impl Layout {
     /// Every root with its directory, for the engine.
     pub(crate) fn places(&self) -> BTreeMap<String, PathBuf> {
         self.places.iter().map(|place| (place.root.clone(), self.path_of(place))).collect()
+    }
+
+    /// Where a file of the source lies in the restored directories; nothing if it is in no root.
+    pub(crate) fn moved(&self, old: &Path, manifest: &Manifest) -> Option<PathBuf> {
+        let places = self.places();
+        let roots = manifest.roots.iter().filter_map(|(root, original)| {
+            let rest = old.strip_prefix(original).ok()?;
+            Some((original.len(), places.get(root)?.join(rest)))
+        });
+        roots.max_by_key(|(length, _)| *length).map(|(_, path)| path)
     }
 
     /// Where a member lies, if its name is a safe one.
@@ -223,11 +236,7 @@ impl Layout {
 /// Settings of the source without which a server does not start on its files, where they are not
 /// the server's own.
 fn unusual_settings(manifest: &Manifest) -> Vec<String> {
-    let usual = [
-        ("innodb_page_size", "16384"),
-        ("lower_case_table_names", "0"),
-        ("innodb_data_file_path", "ibdata1:12M:autoextend"),
-    ];
+    let usual = [("innodb_page_size", "16384"), ("lower_case_table_names", "0")];
     let value = |name: &str| {
         let fact = manifest.source.facts.get(name)?;
         Some(fact.as_str().map_or_else(|| fact.to_string(), str::to_owned))

@@ -26,22 +26,12 @@ pub(super) fn relink(
     for member in members.filter(|member| member.as_bytes().ends_with(ENDING)) {
         let Some(link) = staged.path(member).filter(|link| link.exists()) else { continue };
         let old = read(&link)?;
-        let Some(new) = moved(&old, manifest, layout) else {
+        let Some(new) = layout.moved(&old, manifest) else {
             return Err(RestoreError::LeadsOut { link: member.clone(), path: old });
         };
         write(&link, &new)?;
     }
     Ok(())
-}
-
-/// Where a file of the source lies in the restored directories.
-fn moved(old: &Path, manifest: &Manifest, layout: &Layout) -> Option<PathBuf> {
-    let places = layout.places();
-    let roots = manifest.roots.iter().filter_map(|(root, original)| {
-        let rest = old.strip_prefix(original).ok()?;
-        Some((original.len(), places.get(root)?.join(rest)))
-    });
-    roots.max_by_key(|(length, _)| *length).map(|(_, path)| path)
 }
 
 fn read(link: &Path) -> Result<PathBuf, RestoreError> {

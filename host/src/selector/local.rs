@@ -3,8 +3,8 @@
 //!
 //! MySQL writes its identity into `auto.cnf`; it must be the one that the server on the connection
 //! states. MariaDB has no such identity: there the process that the server names in its pid file
-//! must run here, be as old as the server says it is, and hold `ibdata1` of that directory open,
-//! on a machine of the server's host name.
+//! must run here, be as old as the server says it is, and hold a file of that directory open, on a
+//! machine of the server's host name.
 use dbbackup_plugin_api::document::environment::ServerFacts;
 use std::{
     fs,
@@ -15,6 +15,10 @@ use std::{
 /// Largest difference between the server's uptime and its process's age: the server counts from
 /// the end of its start, crash recovery included.
 const AGE_TOLERANCE: Duration = Duration::from_secs(120);
+
+/// Files that MariaDB holds open for as long as it runs: at least one of them is in its data directory,
+/// wherever its settings put the other.
+const HELD_OPEN: [&str; 2] = ["ibdata1", "aria_log_control"];
 
 /// What was proven.
 pub(super) struct Proof {
@@ -62,7 +66,8 @@ fn is_held_by_the_server(data: &Path, server: &ServerFacts, uptime: Option<Durat
     });
     let (Some(process), Some(uptime)) = (process, uptime) else { return false };
     let same_age = age_of(process).is_some_and(|age| age.abs_diff(uptime) <= AGE_TOLERANCE);
-    here == server.hostname && same_age && holds_open(process, &data.join("ibdata1"))
+    let holds = |name: &&str| holds_open(process, &data.join(name));
+    here == server.hostname && same_age && HELD_OPEN.iter().any(|name| holds(&name))
 }
 
 /// Time since a process started: the kernel gives the start in clock ticks since boot.

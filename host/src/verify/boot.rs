@@ -185,10 +185,11 @@ impl Verification<'_> {
     }
 
     /// Settings without which a server does not start on the source's files, or reads names in
-    /// another way.
+    /// another way. Where those files are, the restore says; and a fresh server must not be told of
+    /// files that are the source's.
     fn settings(&self) -> Vec<String> {
         let facts = &self.manifest.source.facts;
-        ["innodb_page_size", "lower_case_table_names", "innodb_data_file_path"]
+        ["innodb_page_size", "lower_case_table_names"]
             .into_iter()
             .filter_map(|name| {
                 let value = facts.get(name)?;

@@ -7,13 +7,13 @@ use dbbackup_sdk::{
         assessment::{Assessment, Blocker, Remedy},
         environment::Environment,
     },
+    shown,
     snapshot::{self, ServerPaths},
 };
 use std::os::unix::fs::MetadataExt;
 
 use crate::{
-    PAGE_WRITES, btrfs::Subvolume, error::BtrfsError, options::Options, shown,
-    snapshot::PlannedSnapshot,
+    PAGE_WRITES, btrfs::Subvolume, error::BtrfsError, options::Options, snapshot::PlannedSnapshot,
 };
 
 /// Judges an environment.

@@ -9,22 +9,23 @@ mod options;
 mod snapshot;
 
 use dbbackup_sdk::{
-    BackupEngine, BackupRun, Engine, Failure, Host, Sink, UndoEngine,
+    BackupEngine, BackupRun, DoctorEngine, Engine, Failure, Host, Sink, UndoEngine,
     document::{
         assessment::Assessment,
         backup::BackupSummary,
+        doctor::DoctorFindings,
         environment::Environment,
         undo::{UndoOutcome, UndoRecord},
     },
     export_plugin,
-    snapshot::{PageWrites, ServerPaths, SnapshotServer},
+    snapshot::{PageWrites, ServerPaths, SnapshotServer, doctor_findings, finish},
 };
 
 use crate::{btrfs::Subvolume, error::BtrfsError, options::Options, snapshot::PlannedSnapshot};
 
 export_plugin! {
     manifest: "plugin.json",
-    engines: { "btrfs-snapshot" => BtrfsSnapshot: [backup, undo] },
+    engines: { "btrfs-snapshot" => BtrfsSnapshot: [backup, doctor, undo] },
 }
 
 /// A page is written in several blocks, and a snapshot may come between two of them.
@@ -67,14 +68,16 @@ impl BtrfsSnapshot {
         let instant = locked.release()?;
         let files = paths.files_in(&snapshot.view(), &instant)?;
         snapshot.refuse_nested(&files)?;
-        let summary = server.summary(instant, &files)?;
+        let mut summary = server.summary(instant, &files)?;
         files.copy_to(sink)?; // the host reads them, in parallel
-        match snapshot.destroy() {
-            Ok(()) => undo.done()?,
-            // The copy is whole. The record stays, and with it the host tries again at once.
-            Err(error) => tracing::warn!(error = %shown(&error), "the snapshot stays for now"),
-        }
+        finish(snapshot.destroy(), undo, &mut summary)?;
         Ok(summary)
+    }
+}
+
+impl DoctorEngine for BtrfsSnapshot {
+    fn doctor(&self, environment: &Environment, _host: &Host) -> Result<DoctorFindings, Failure> {
+        Ok(doctor_findings(assess::assess(environment, &self.options), Vec::new()))
     }
 }
 
@@ -87,10 +90,4 @@ impl UndoEngine for BtrfsSnapshot {
     ) -> Result<UndoOutcome, Failure> {
         Ok(snapshot::undo(record, dry_run)?)
     }
-}
-
-/// An error with its causes.
-fn shown(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

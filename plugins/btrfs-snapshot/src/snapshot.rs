@@ -9,6 +9,7 @@ use std::{
 
 use dbbackup_sdk::{
     document::undo::{UndoOutcome, UndoRecord},
+    shown,
     snapshot::{SnapshotFiles, SnapshotView, is_snapshot_name, snapshot_name},
 };
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,6 @@ use crate::{
     error::BtrfsError,
     ioctl,
     options::Options,
-    shown,
 };
 
 /// Kind of our undo records.

@@ -5,18 +5,41 @@ use dbbackup_sdk::{
     Classify, Host,
     document::{
         assessment::{Assessment, Blocker, Remedy},
+        doctor::{DoctorFindings, Finding, Severity},
         environment::Environment,
     },
-    snapshot::{self, ServerPaths},
+    shown,
+    snapshot::{self, ServerPaths, doctor_findings, finding},
 };
 
 use crate::{
-    PAGE_WRITES, error::LvmError, options::Options, shown, snapshot::PlannedSnapshot,
+    PAGE_WRITES,
+    error::{LvmError, mebibytes},
+    lvm::Row,
+    options::Options,
+    snapshot::PlannedSnapshot,
     volume::Volume,
 };
 
+/// How full a thin pool may be before the doctor says so. From 95 % on there is no snapshot.
+const WORRYING_POOL_PERCENT: f64 = 80.0;
+
 /// Judges an environment.
 pub(crate) fn assess(environment: &Environment, options: &Options, host: &Host) -> Assessment {
+    judge(environment, options, host).0
+}
+
+/// The same with the state of the storage: what is free in the group or pool.
+pub(crate) fn doctor(environment: &Environment, options: &Options, host: &Host) -> DoctorFindings {
+    let (assessment, planned) = judge(environment, options, host);
+    doctor_findings(assessment, planned.iter().map(storage).collect())
+}
+
+fn judge(
+    environment: &Environment,
+    options: &Options,
+    host: &Host,
+) -> (Assessment, Option<PlannedSnapshot>) {
     let found = match ServerPaths::proven_local(environment) {
         Ok(paths) => Some(look(&paths, options, host)),
         // That is a blocker on the server's side already.
@@ -33,20 +56,48 @@ pub(crate) fn assess(environment: &Environment, options: &Options, host: &Host) 
         });
     }
     let mut assessment = snapshot::assessment(environment, PAGE_WRITES, volume);
-    if let Some(Ok(planned)) = found {
-        let (name, row) = (planned.volume().to_string(), &planned.volume().row);
-        assessment.reason = format!("LVM snapshot of {name}");
-        assessment.estimate.extra_disk_bytes = Some(planned.bytes().unwrap_or(0));
-        let kind = if row.is_thin() { "thin" } else { "thick" };
-        let facts = [
-            ("lvm.volume", name.into()),
-            ("lvm.kind", kind.into()),
-            ("lvm.group_free_bytes", row.group_free_bytes.into()),
-            ("lvm.snapshot_bytes", planned.bytes().into()),
-        ];
-        assessment.facts = facts.map(|(name, value)| (name.to_owned(), value)).into();
+    let planned = found.and_then(Result::ok);
+    if let Some(planned) = &planned {
+        add_facts(&mut assessment, planned);
     }
-    assessment
+    (assessment, planned)
+}
+
+fn add_facts(assessment: &mut Assessment, planned: &PlannedSnapshot) {
+    let (name, row) = (planned.volume().to_string(), &planned.volume().row);
+    assessment.reason = format!("LVM snapshot of {name}");
+    assessment.estimate.extra_disk_bytes = Some(planned.bytes().unwrap_or(0));
+    let kind = if row.is_thin() { "thin" } else { "thick" };
+    let facts = [
+        ("lvm.volume", name.into()),
+        ("lvm.kind", kind.into()),
+        ("lvm.group_free_bytes", row.group_free_bytes.into()),
+        ("lvm.snapshot_bytes", planned.bytes().into()),
+    ];
+    assessment.facts = facts.map(|(name, value)| (name.to_owned(), value)).into();
+}
+
+/// What is free for a snapshot.
+fn storage(planned: &PlannedSnapshot) -> Finding {
+    let volume = planned.volume();
+    let Some(bytes) = planned.bytes() else {
+        let (pool, percent) = (volume.pool_name(), volume.pool.as_ref());
+        let percent = percent.and_then(Row::fullest_percent).unwrap_or_default();
+        let what = format!("thin pool {pool} is {percent:.1} % full");
+        return if percent > WORRYING_POOL_PERCENT {
+            let remedy = Remedy::Command(format!("lvextend -L +10G {pool}"));
+            finding(Severity::Warning, what, Some(remedy))
+        } else {
+            finding(Severity::Good, what, None)
+        };
+    };
+    let (group, free) = (&volume.row.group, mebibytes(volume.row.group_free_bytes));
+    let needed = mebibytes(bytes);
+    let what = format!(
+        "volume group {group} has {free} free (vgs {group}), and the snapshot of {volume} takes \
+         {needed} of it"
+    );
+    finding(Severity::Good, what, None)
 }
 
 fn look(paths: &ServerPaths, options: &Options, host: &Host) -> Result<PlannedSnapshot, LvmError> {

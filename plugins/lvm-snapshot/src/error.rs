@@ -2,7 +2,9 @@
 
 use std::{io, path::PathBuf};
 
-use dbbackup_sdk::{Classify, ErrorCode, HostError, ToolError, snapshot::SnapshotError};
+use dbbackup_sdk::{
+    Classify, ErrorCode, HostError, ToolError, ToolLockError, snapshot::SnapshotError,
+};
 
 /// Everything that ends a backup or an undo.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +15,9 @@ pub(crate) enum LvmError {
     /// The host refused something: the run failed elsewhere, or was cancelled.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// The tool that makes a snapshot cannot be told to have ended.
+    #[error(transparent)]
+    Lock(#[from] ToolLockError),
     /// A tool failed.
     #[error("{step}")]
     Tool { step: &'static str, source: Box<ToolError> },
@@ -96,6 +101,7 @@ impl Classify for LvmError {
         match self {
             Self::Shared(error) => error.code(),
             Self::Host(error) => error.code(),
+            Self::Lock(error) => error.code(),
             Self::Tool { source, .. } | Self::Destroy { source, .. } => source.code(),
             Self::Report(_) | Self::Value { .. } => ErrorCode::TOOL,
             Self::Mounts(_) | Self::Directory { .. } | Self::Gone { .. } => ErrorCode::SOURCE_IO,
@@ -119,6 +125,7 @@ impl Classify for LvmError {
         let hint = match self {
             Self::Shared(error) => return error.hint(),
             Self::Host(error) => return error.hint(),
+            Self::Lock(error) => return error.hint(),
             Self::Tool { source, .. } if source.is_missing() => "install the package lvm2",
             Self::NotOnVolume { .. } => {
                 "move the server's files to a logical volume, or use another engine"
@@ -159,12 +166,13 @@ impl Classify for LvmError {
         match self {
             Self::Shared(error) => error.is_retryable(),
             Self::Host(error) => error.is_retryable(),
+            Self::Lock(error) => error.is_retryable(),
             _ => false,
         }
     }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a figure for people, with one decimal")]
-fn mebibytes(bytes: u64) -> String {
+pub(crate) fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / (1024.0 * 1024.0))
 }

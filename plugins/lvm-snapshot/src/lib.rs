@@ -11,22 +11,23 @@ mod snapshot;
 mod volume;
 
 use dbbackup_sdk::{
-    BackupEngine, BackupRun, Classify, Engine, Failure, Host, Sink, UndoEngine,
+    BackupEngine, BackupRun, DoctorEngine, Engine, Failure, Host, Sink, ToolLock, UndoEngine,
     document::{
         assessment::Assessment,
         backup::BackupSummary,
+        doctor::DoctorFindings,
         environment::Environment,
         undo::{UndoOutcome, UndoRecord},
     },
     export_plugin,
-    snapshot::{PageWrites, ServerPaths, SnapshotServer},
+    snapshot::{PageWrites, ServerPaths, SnapshotServer, finish},
 };
 
 use crate::{error::LvmError, options::Options, snapshot::PlannedSnapshot, volume::Volume};
 
 export_plugin! {
     manifest: "plugin.json",
-    engines: { "lvm-snapshot" => LvmSnapshot: [backup, undo] },
+    engines: { "lvm-snapshot" => LvmSnapshot: [backup, doctor, undo] },
 }
 
 /// A page is written in several blocks, and a snapshot may come between two of them.
@@ -61,25 +62,29 @@ impl LvmSnapshot {
         let host = &run.host;
         let paths = ServerPaths::proven_local(&run.request.environment)?;
         let volume = Volume::holding(&paths.places()?, &self.options, host)?;
-        let planned = PlannedSnapshot::of(volume, &run.request.backup_id, &self.options)?;
+        let scratch = host.scratch_directory()?;
+        let planned = PlannedSnapshot::of(volume, &run.request.backup_id, &self.options)?
+            .under(ToolLock::take(&scratch)?);
         let mut server = SnapshotServer::connect(run, PAGE_WRITES)?;
         paths.sync()?;
         let undo = host.journal(&planned.undo_record())?;
         let locked = server.lock_for_snapshot()?;
         let snapshot = planned.create(host)?;
         let instant = locked.release()?;
-        let mounted = snapshot.mount(&host.scratch_directory()?)?;
+        let mounted = snapshot.mount(&scratch)?;
         let files = paths.files_in(&mounted.view(), &instant)?;
         let mut summary = server.summary(instant, &files)?;
         let copied = files.copy_to(sink); // the host reads them, in parallel
         mounted.refuse_overflow()?; // it is the reason behind a failed read, and a silent one
         copied?;
-        match mounted.destroy() {
-            Ok(()) => undo.done()?,
-            // The copy is whole. The record stays, and with it the host tries again at once.
-            Err(error) => summary.degraded.push(stays(&error)),
-        }
+        finish(mounted.destroy(), undo, &mut summary)?;
         Ok(summary)
+    }
+}
+
+impl DoctorEngine for LvmSnapshot {
+    fn doctor(&self, environment: &Environment, host: &Host) -> Result<DoctorFindings, Failure> {
+        Ok(assess::doctor(environment, &self.options, host))
     }
 }
 
@@ -92,17 +97,4 @@ impl UndoEngine for LvmSnapshot {
     ) -> Result<UndoOutcome, Failure> {
         Ok(snapshot::undo(record, dry_run, host)?)
     }
-}
-
-/// What a backup that has left something behind says of it.
-fn stays(error: &LvmError) -> String {
-    let text = format!("the snapshot stays for now: {}", shown(error));
-    tracing::warn!("{text}");
-    error.hint().map_or(text.clone(), |hint| format!("{text} ({hint})"))
-}
-
-/// An error with its causes.
-fn shown(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -107,6 +107,11 @@ impl Row {
             && (matches!(state, Some('I' | 'S')) || self.data_percent.is_some_and(|p| p >= 100.0))
     }
 
+    /// How full a pool is: its data or its metadata, whichever ends first.
+    pub(crate) fn fullest_percent(&self) -> Option<f64> {
+        [self.data_percent, self.metadata_percent].into_iter().flatten().reduce(f64::max)
+    }
+
     /// Whether its pool has failed or takes no more data: the ninth attribute of a thin volume or
     /// pool is `F`, `D` or `M` then.
     pub(crate) fn has_failed_pool(&self) -> bool {

@@ -7,19 +7,22 @@ use std::{
 };
 
 use dbbackup_sdk::{
-    Host, JournalEntry, Tool,
+    Host, JournalEntry, Tool, ToolLock,
     document::undo::{UndoOutcome, UndoRecord},
+    shown,
     snapshot::{Mounts, is_snapshot_name},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{error::LvmError, shown};
+use crate::error::LvmError;
 
 /// Kind of our undo records of mounts.
 pub(crate) const RECORD_KIND: &str = "mount";
 /// Time for a mount, which replays a journal of up to some gigabytes.
 const MOUNT_LIMIT: Duration = Duration::from_secs(300);
 const UNMOUNT_LIMIT: Duration = Duration::from_secs(60);
+/// How long a mount may take that its run has left: what a run waits for, and more.
+const ORPHAN_LIMIT: Duration = Duration::from_secs(330);
 /// How often an unmount is tried, and the pause between two tries.
 const UNMOUNTS: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(250);
@@ -31,6 +34,9 @@ struct Record {
     point: PathBuf,
     /// The device, as the table of mounts shows it.
     device: String,
+    /// The lock of the tool that mounts it, which may go on when the run is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lock: Option<PathBuf>,
 }
 
 /// A mounted file system. Dropped, it is unmounted.
@@ -52,20 +58,21 @@ impl Mounted {
         device: &str,
         filesystem: &str,
         point: PathBuf,
+        lock: Option<&ToolLock>,
         host: &Host,
     ) -> Result<Self, LvmError> {
         fs::create_dir(&point)
             .map_err(|source| LvmError::Directory { path: point.clone(), source })?;
-        let record = Record { point, device: device.to_owned() };
+        let lock_path = lock.map(|lock| lock.path().to_owned());
+        let record = Record { point, device: device.to_owned(), lock: lock_path };
         let undo = host.journal(&UndoRecord {
             kind: RECORD_KIND.to_owned(),
             summary: format!("mount of {} at {}", record.device, record.point.display()),
             facts: serde_json::to_value(&record).unwrap_or_default(),
             extra: Default::default(),
         })?;
-        let mounted = mount(device, filesystem, &record.point)
-            .run(host)
-            .map_err(LvmError::tool("mount the snapshot"));
+        let command = lock.into_iter().fold(mount(device, filesystem, &record.point), Tool::under);
+        let mounted = command.run(host).map_err(LvmError::tool("mount the snapshot"));
         if let Err(error) = mounted {
             undo.done()?;
             return Err(error);
@@ -136,6 +143,9 @@ pub(crate) fn undo(
     let facts: Record = serde_json::from_value(record.facts.clone()).map_err(LvmError::Record)?;
     let point = facts.point.display();
     let outcome = |undone, summary| UndoOutcome { undone, summary, extra: Default::default() };
+    if let Some(lock) = facts.lock.as_ref().filter(|_| !dry_run) {
+        ToolLock::wait(lock, ORPHAN_LIMIT)?;
+    }
     let mounts = Mounts::read().map_err(LvmError::Mounts)?;
     let Some(there) = mounts.at(&facts.point) else {
         return Ok(outcome(true, format!("{point} is not mounted any more")));

@@ -6,8 +6,9 @@ use std::{
 };
 
 use dbbackup_sdk::{
-    Host,
+    Host, Tool, ToolLock,
     document::undo::{UndoOutcome, UndoRecord},
+    shown,
     snapshot::{SnapshotView, is_snapshot_name, snapshot_name},
 };
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,6 @@ use crate::{
     lvm::{self, Row},
     mount::{self, Mounted},
     options::Options,
-    shown,
     volume::Volume,
 };
 
@@ -27,6 +27,8 @@ const RECORD_KIND: &str = "lvm-snapshot";
 const DEFAULT_SHARE: u64 = 5;
 /// How often a removal is tried: whoever looks at new devices (udev) may hold one open for a moment.
 const REMOVALS: u32 = 6;
+/// How long a tool may take that its run has left: what a run waits for, and more.
+const ORPHAN_LIMIT: Duration = Duration::from_secs(90);
 /// The pause between two of them.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -39,6 +41,9 @@ struct Record {
     name: String,
     /// The volume that it is a snapshot of.
     origin: String,
+    /// The lock of the tool that makes it, which may go on when the run is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lock: Option<PathBuf>,
 }
 
 impl Record {
@@ -54,6 +59,7 @@ pub(crate) struct PlannedSnapshot {
     record: Record,
     /// Size of a thick snapshot; a thin one has none.
     bytes: Option<u64>,
+    lock: Option<ToolLock>,
 }
 
 impl PlannedSnapshot {
@@ -76,8 +82,16 @@ impl PlannedSnapshot {
             group: row.group.clone(),
             name: snapshot_name(backup_id),
             origin: row.name.clone(),
+            lock: None,
         };
-        Ok(Self { volume, record, bytes })
+        Ok(Self { volume, record, bytes, lock: None })
+    }
+
+    /// Has it made under a lock, so that an undo knows when nobody makes it any more.
+    pub(crate) fn under(mut self, lock: ToolLock) -> Self {
+        self.record.lock = Some(lock.path().to_owned());
+        self.lock = Some(lock);
+        self
     }
 
     /// The volume that it will be a snapshot of.
@@ -105,17 +119,19 @@ impl PlannedSnapshot {
     /// # Errors
     /// [`LvmError::Tool`]: there is none, or the record finds it.
     pub(crate) fn create(self, host: &Host) -> Result<Snapshot, LvmError> {
-        let Record { group, name, origin } = &self.record;
+        let Record { group, name, origin, .. } = &self.record;
         let command = match self.bytes {
             Some(bytes) => lvm::create_thick(group, origin, name, bytes),
             None => lvm::create_thin(group, origin, name),
         };
+        let command = self.lock.iter().fold(command, Tool::under);
         let made = command.run(host).map_err(LvmError::tool("create the snapshot"));
         // From here on it is removed, even if only a part of it was made.
         let snapshot = Snapshot {
             volume: self.volume,
             record: self.record,
             host: host.clone(),
+            lock: self.lock,
             is_there: true,
         };
         made?;
@@ -138,6 +154,7 @@ pub(crate) struct Snapshot {
     volume: Volume,
     record: Record,
     host: Host,
+    lock: Option<ToolLock>,
     is_there: bool,
 }
 
@@ -155,7 +172,8 @@ impl Snapshot {
         }
         let row = self.look()?;
         let point = scratch.join(&self.record.name);
-        let mounted = Mounted::mount(&row.device, &self.volume.filesystem, point, &self.host)?;
+        let (filesystem, lock) = (&self.volume.filesystem, self.lock.as_ref());
+        let mounted = Mounted::mount(&row.device, filesystem, point, lock, &self.host)?;
         Ok(MountedSnapshot { mounted, snapshot: self })
     }
 
@@ -260,6 +278,9 @@ fn undo_snapshot(record: &UndoRecord, dry_run: bool, host: &Host) -> Result<Undo
     let foreign = |why| LvmError::Foreign { what: name.clone(), why };
     if !is_snapshot_name(&facts.name) {
         return Err(foreign("its name is not ours"));
+    }
+    if let Some(lock) = facts.lock.as_ref().filter(|_| !dry_run) {
+        ToolLock::wait(lock, ORPHAN_LIMIT)?;
     }
     let Some(row) = find(&facts, host)? else {
         return Ok(outcome(true, format!("snapshot {name} is gone already")));

@@ -26,6 +26,8 @@ const MAX_POOL_PERCENT: f64 = 95.0;
 #[derive(Debug)]
 pub(crate) struct Volume {
     pub(crate) row: Row,
+    /// Its thin pool; none of a thick volume.
+    pub(crate) pool: Option<Row>,
     /// Type of the file system.
     pub(crate) filesystem: String,
     /// Mount points, each with the directory of the file system that is visible there.
@@ -60,7 +62,7 @@ impl Volume {
         let report = lvm::list_all().run(host).map_err(LvmError::tool("list logical volumes"))?;
         let rows = lvm::parse(&report)?;
         let volume = Self::of(&on, &rows)?;
-        volume.check(&rows, options)?;
+        volume.check(options)?;
         Ok(volume)
     }
 
@@ -80,10 +82,12 @@ impl Volume {
             }
         }
         let (row, candidate) = found.ok_or(LvmError::NoPlaces)?;
-        Ok(Self { row: row.clone(), filesystem: candidate.filesystem.clone(), mounts })
+        let is_pool = |other: &&Row| other.group == row.group && other.name == row.pool;
+        let pool = rows.iter().find(is_pool).filter(|_| row.is_thin()).cloned();
+        Ok(Self { row: row.clone(), pool, filesystem: candidate.filesystem.clone(), mounts })
     }
 
-    fn check(&self, rows: &[Row], options: &Options) -> Result<(), LvmError> {
+    fn check(&self, options: &Options) -> Result<(), LvmError> {
         let volume = || self.to_string();
         if !FILESYSTEMS.contains(&self.filesystem.as_str()) {
             return Err(LvmError::Filesystem {
@@ -98,16 +102,17 @@ impl Volume {
         {
             return Err(LvmError::OtherGroup { given: given.clone(), found: volume() });
         }
-        let is_pool = |row: &&Row| row.group == self.row.group && row.name == self.row.pool;
-        let pool = rows.iter().find(is_pool).filter(|_| self.row.is_thin());
-        for percent in pool.into_iter().flat_map(|pool| [pool.data_percent, pool.metadata_percent])
-        {
-            if let Some(percent) = percent.filter(|percent| *percent > MAX_POOL_PERCENT) {
-                let pool = format!("{}/{}", self.row.group, self.row.pool);
-                return Err(LvmError::PoolFull { pool, percent });
+        match self.pool.as_ref().and_then(Row::fullest_percent) {
+            Some(percent) if percent > MAX_POOL_PERCENT => {
+                Err(LvmError::PoolFull { pool: self.pool_name(), percent })
             }
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// The name of its thin pool with that of the group.
+    pub(crate) fn pool_name(&self) -> String {
+        format!("{}/{}", self.row.group, self.row.pool)
     }
 }
 

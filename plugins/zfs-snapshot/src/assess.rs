@@ -5,15 +5,29 @@ use dbbackup_sdk::{
     Classify, Host,
     document::{
         assessment::{Assessment, Blocker, Remedy},
+        doctor::{DoctorFindings, Finding, Severity},
         environment::Environment,
     },
-    snapshot::{self, PageWrites, ServerPaths},
+    shown,
+    snapshot::{self, PageWrites, ServerPaths, doctor_findings, finding},
 };
 
-use crate::{datasets::Datasets, error::ZfsError, options::Options, shown, zfs};
+use crate::{datasets::Datasets, error::ZfsError, options::Options, zfs};
+
+const MEBIBYTE: u64 = 1 << 20;
 
 /// Judges an environment.
 pub(crate) fn assess(environment: &Environment, options: &Options, host: &Host) -> Assessment {
+    judge(environment, options, host).0
+}
+
+/// The same with the state of the storage: what is free, and what the account may do.
+pub(crate) fn doctor(environment: &Environment, options: &Options, host: &Host) -> DoctorFindings {
+    let (assessment, found) = judge(environment, options, host);
+    doctor_findings(assessment, found.iter().flat_map(|found| storage(found, host)).collect())
+}
+
+fn judge(environment: &Environment, options: &Options, host: &Host) -> (Assessment, Option<Found>) {
     let found = match ServerPaths::proven_local(environment) {
         Ok(paths) => Some(look(&paths, environment, options, host)),
         // That is a blocker on the server's side already.
@@ -28,14 +42,35 @@ pub(crate) fn assess(environment: &Environment, options: &Options, host: &Host) 
         None => (PageWrites::MayTear, Vec::new()),
     };
     let mut assessment = snapshot::assessment(environment, writes, blockers);
-    if let Some(Ok(found)) = found {
+    let found = found.and_then(Result::ok);
+    if let Some(found) = &found {
         let names = found.datasets.names();
         assessment.reason = format!("ZFS snapshot of {}", names.join(" "));
         assessment.facts.insert("zfs.dataset".to_owned(), names.join(" ").into());
         let atomic = found.writes == PageWrites::AreAtomic;
         assessment.facts.insert("zfs.pages_are_atomic".to_owned(), atomic.into());
     }
-    assessment
+    (assessment, found)
+}
+
+/// What is free for a snapshot, and whether the account needs nothing more.
+fn storage(found: &Found, host: &Host) -> Vec<Finding> {
+    let names = found.datasets.names();
+    let mut findings = Vec::new();
+    match zfs::available_bytes(&names).run(host) {
+        Ok(answer) => findings.extend(zfs::smallest(&answer).map(|bytes| {
+            let free = bytes / MEBIBYTE;
+            let what =
+                format!("{} has {free} MiB free for what changes meanwhile", names.join(" "));
+            finding(Severity::Good, what, None)
+        })),
+        Err(error) => findings.push(finding(Severity::Warning, shown(&error), None)),
+    }
+    if !rustix::process::geteuid().is_root() && found.blockers.is_empty() {
+        let what = format!("{} is delegated to this account", names.join(" "));
+        findings.push(finding(Severity::Good, what, None));
+    }
+    findings
 }
 
 /// What was found out about the datasets.

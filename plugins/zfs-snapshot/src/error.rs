@@ -2,7 +2,9 @@
 
 use std::{io, path::PathBuf};
 
-use dbbackup_sdk::{Classify, ErrorCode, HostError, ToolError, snapshot::SnapshotError};
+use dbbackup_sdk::{
+    Classify, ErrorCode, HostError, ToolError, ToolLockError, snapshot::SnapshotError,
+};
 
 /// Everything that ends a backup or an undo.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +15,9 @@ pub(crate) enum ZfsError {
     /// The host refused something: the run failed elsewhere, or was cancelled.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// The tool that makes a snapshot cannot be told to have ended.
+    #[error(transparent)]
+    Lock(#[from] ToolLockError),
     /// A tool failed.
     #[error("{step}")]
     Tool { step: &'static str, source: Box<ToolError> },
@@ -75,6 +80,7 @@ impl Classify for ZfsError {
         match self {
             Self::Shared(error) => error.code(),
             Self::Host(error) => error.code(),
+            Self::Lock(error) => error.code(),
             Self::Create { source, .. } | Self::DestroyRefused { source, .. }
                 if Self::is_denied(source) =>
             {
@@ -99,6 +105,7 @@ impl Classify for ZfsError {
         let hint = match self {
             Self::Shared(error) => return error.hint(),
             Self::Host(error) => return error.hint(),
+            Self::Lock(error) => return error.hint(),
             Self::Tool { source, .. } if source.is_missing() => {
                 "install the package zfsutils-linux"
             }
@@ -140,6 +147,7 @@ impl Classify for ZfsError {
         match self {
             Self::Shared(error) => error.is_retryable(),
             Self::Host(error) => error.is_retryable(),
+            Self::Lock(error) => error.is_retryable(),
             _ => false,
         }
     }

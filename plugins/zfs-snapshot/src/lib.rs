@@ -10,22 +10,23 @@ mod snapshot;
 mod zfs;
 
 use dbbackup_sdk::{
-    BackupEngine, BackupRun, Classify, Engine, Failure, Host, Sink, UndoEngine,
+    BackupEngine, BackupRun, DoctorEngine, Engine, Failure, Host, Sink, ToolLock, UndoEngine,
     document::{
         assessment::Assessment,
         backup::BackupSummary,
+        doctor::DoctorFindings,
         environment::Environment,
         undo::{UndoOutcome, UndoRecord},
     },
     export_plugin,
-    snapshot::{ServerPaths, SnapshotServer},
+    snapshot::{ServerPaths, SnapshotServer, finish},
 };
 
 use crate::{datasets::Datasets, error::ZfsError, options::Options, snapshot::PlannedSnapshot};
 
 export_plugin! {
     manifest: "plugin.json",
-    engines: { "zfs-snapshot" => ZfsSnapshot: [backup, undo] },
+    engines: { "zfs-snapshot" => ZfsSnapshot: [backup, doctor, undo] },
 }
 
 /// The engine with its options.
@@ -59,7 +60,8 @@ impl ZfsSnapshot {
         let paths = ServerPaths::proven_local(environment)?;
         let datasets = Datasets::holding(&paths.places()?, &self.options)?;
         let writes = datasets.page_writes(environment, host)?;
-        let planned = PlannedSnapshot::of(datasets, &run.request.backup_id);
+        let lock = ToolLock::take(&host.scratch_directory()?)?;
+        let planned = PlannedSnapshot::of(datasets, &run.request.backup_id, lock);
         let mut server = SnapshotServer::connect(run, writes)?;
         paths.sync()?;
         let undo = host.journal(&planned.undo_record())?;
@@ -69,12 +71,14 @@ impl ZfsSnapshot {
         let files = paths.files_in(&snapshot.view()?, &instant)?;
         let mut summary = server.summary(instant, &files)?;
         files.copy_to(sink)?; // the host reads them, in parallel
-        match snapshot.destroy() {
-            Ok(()) => undo.done()?,
-            // The copy is whole. The record stays, and with it the host tries again at once.
-            Err(error) => summary.degraded.push(stays(&error)),
-        }
+        finish(snapshot.destroy(), undo, &mut summary)?;
         Ok(summary)
+    }
+}
+
+impl DoctorEngine for ZfsSnapshot {
+    fn doctor(&self, environment: &Environment, host: &Host) -> Result<DoctorFindings, Failure> {
+        Ok(assess::doctor(environment, &self.options, host))
     }
 }
 
@@ -87,17 +91,4 @@ impl UndoEngine for ZfsSnapshot {
     ) -> Result<UndoOutcome, Failure> {
         Ok(snapshot::undo(record, dry_run, host)?)
     }
-}
-
-/// What a backup that has left something behind says of it.
-fn stays(error: &ZfsError) -> String {
-    let text = format!("the snapshot stays for now: {}", shown(error));
-    tracing::warn!("{text}");
-    error.hint().map_or(text.clone(), |hint| format!("{text} ({hint})"))
-}
-
-/// An error with its causes.
-fn shown(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

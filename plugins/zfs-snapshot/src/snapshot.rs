@@ -1,19 +1,23 @@
 //! One snapshot of all datasets: planned, recorded, made, looked into, and gone again whatever
 //! happens.
 
-use std::fs;
+use std::{fs, path::PathBuf, time::Duration};
 
 use dbbackup_sdk::{
-    Host,
+    Host, ToolLock,
     document::undo::{UndoOutcome, UndoRecord},
+    shown,
     snapshot::{SnapshotView, is_snapshot_name, snapshot_name},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{datasets::Datasets, error::ZfsError, shown, zfs};
+use crate::{datasets::Datasets, error::ZfsError, zfs};
 
 /// Kind of our undo records.
 const RECORD_KIND: &str = "zfs-snapshot";
+
+/// How long a tool may take that its run has left: what a run waits for, and more.
+const ORPHAN_LIMIT: Duration = Duration::from_secs(90);
 
 /// What finds a snapshot again after a crash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +26,9 @@ struct Record {
     datasets: Vec<String>,
     /// Its name, with our prefix.
     name: String,
+    /// The lock of the tool that makes it, which may go on when the run is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lock: Option<PathBuf>,
 }
 
 impl Record {
@@ -36,12 +43,18 @@ impl Record {
 pub(crate) struct PlannedSnapshot {
     datasets: Datasets,
     record: Record,
+    lock: ToolLock,
 }
 
 impl PlannedSnapshot {
-    pub(crate) fn of(datasets: Datasets, backup_id: &str) -> Self {
-        let record = Record { datasets: datasets.names(), name: snapshot_name(backup_id) };
-        Self { datasets, record }
+    /// A snapshot that is made under a lock, so that an undo knows when nobody makes it any more.
+    pub(crate) fn of(datasets: Datasets, backup_id: &str, lock: ToolLock) -> Self {
+        let record = Record {
+            datasets: datasets.names(),
+            name: snapshot_name(backup_id),
+            lock: Some(lock.path().to_owned()),
+        };
+        Self { datasets, record, lock }
     }
 
     /// The record that must be durable before the snapshot is made.
@@ -60,7 +73,7 @@ impl PlannedSnapshot {
     /// [`ZfsError::Create`]: there is none.
     pub(crate) fn create(self, host: &Host) -> Result<Snapshot, ZfsError> {
         let names = self.record.full_names();
-        zfs::snapshot(&names).run(host).map_err(|source| ZfsError::Create {
+        zfs::snapshot(&names).under(&self.lock).run(host).map_err(|source| ZfsError::Create {
             datasets: self.record.datasets.clone(),
             source: Box::new(source),
         })?;
@@ -145,6 +158,9 @@ pub(crate) fn undo(
     let outcome = |undone, summary| UndoOutcome { undone, summary, extra: Default::default() };
     if record.kind != RECORD_KIND || !is_snapshot_name(&facts.name) {
         return Err(ZfsError::Foreign { name: facts.full_names().join(" ") });
+    }
+    if let Some(lock) = facts.lock.as_ref().filter(|_| !dry_run) {
+        ToolLock::wait(lock, ORPHAN_LIMIT)?;
     }
     let there = still_there(&facts, host)?;
     let names = there.join(" ");

@@ -45,6 +45,13 @@ pub(crate) fn record_sizes(datasets: &[String]) -> Tool {
         .args(datasets)
 }
 
+/// `zfs get`: what is free for datasets, in bytes.
+pub(crate) fn available_bytes(datasets: &[String]) -> Tool {
+    Tool::query("zfs", QUERY_LIMIT)
+        .args(["get", "-H", "-p", "-o", "value", "available"])
+        .args(datasets)
+}
+
 /// `zfs allow`: who may do what with a dataset.
 pub(crate) fn delegations(dataset: &str) -> Tool {
     Tool::query("zfs", QUERY_LIMIT).args(["allow", dataset])
@@ -60,7 +67,7 @@ pub(crate) fn lines(answer: &str) -> Vec<String> {
     answer.lines().map(str::to_owned).filter(|line| !line.is_empty()).collect()
 }
 
-/// The smallest record size of an answer; none if one is not a number.
+/// The smallest number of an answer; none if one is not a number.
 pub(crate) fn smallest(answer: &str) -> Option<u64> {
     let sizes: Option<Vec<u64>> = answer.lines().map(|line| line.trim().parse().ok()).collect();
     sizes?.into_iter().min()

@@ -21,7 +21,9 @@ pub enum SessionError {
         source: WireError,
     },
     /// A lock was not granted, or not given back, within its budget. It is not held any more.
-    #[error("{statement} was {phase} for more than {} ms", budget.as_millis())]
+    #[error(
+        "{statement} was {phase} for {} ms, and may be for {} ms", took.as_millis(), budget.as_millis()
+    )]
     LockBudgetExceeded {
         /// The statement that takes the lock.
         statement: &'static str,
@@ -29,6 +31,8 @@ pub enum SessionError {
         phase: LockPhase,
         /// The limit.
         budget: Duration,
+        /// How long it took, until it had ended.
+        took: Duration,
     },
     /// The second session, which guards a lock, cannot be opened. Nothing was locked.
     #[error("open the session that guards a lock")]
@@ -109,8 +113,17 @@ impl Classify for SessionError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::LockBudgetExceeded { phase: LockPhase::Waiting, .. } => Some(String::from(
-                "a long statement was in the way; try again, or allow a longer wait",
+                "a long statement was in the way; try again, or allow a longer wait with \
+                 --max-lock-wait",
             )),
+            Self::LockBudgetExceeded { phase: LockPhase::Holding, took, .. } => {
+                // Twice of what was measured: a machine is not equally fast at all times.
+                let enough = (took.as_millis() * 2).next_multiple_of(100);
+                Some(format!(
+                    "what happens under the lock takes so long on this machine: allow it with \
+                     --max-lock {enough}ms, or use an engine that takes no such lock"
+                ))
+            }
             _ => self.wire().and_then(Classify::hint),
         }
     }

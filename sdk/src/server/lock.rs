@@ -155,6 +155,7 @@ impl Session {
                     statement: READ_LOCK.take,
                     phase: LockPhase::Waiting,
                     budget: wait,
+                    took: asked.elapsed(),
                 });
             }
             // The server's own sleep, which a cancellation ends like any other statement.
@@ -247,11 +248,12 @@ impl<'s> ServerLock<'s> {
             return Err(self.exceeded(LockPhase::Holding));
         }
         let asked = Instant::now();
-        if let Err(error) = self.session.execute(stage.statement()) {
-            return Err(self.not_granted(error, HalfTaken::Possible));
-        }
+        let advanced = self.session.execute(stage.statement());
         self.granted = Instant::now();
         self.report.waited += self.granted - asked;
+        if let Err(error) = advanced {
+            return Err(self.not_granted(error, HalfTaken::Possible));
+        }
         self.report.blocks_commits |= stage == BackupStage::BlockCommit;
         if self.watchdog.as_ref().is_some_and(|watchdog| watchdog.granted(left)) {
             return Ok(());
@@ -315,11 +317,11 @@ impl<'s> ServerLock<'s> {
     }
 
     fn exceeded(&self, phase: LockPhase) -> SessionError {
-        let budget = match phase {
-            LockPhase::Waiting => self.budget.wait,
-            LockPhase::Holding => self.budget.hold,
+        let (budget, took) = match phase {
+            LockPhase::Waiting => (self.budget.wait, self.report.waited),
+            LockPhase::Holding => (self.budget.hold, self.report.held),
         };
-        SessionError::LockBudgetExceeded { statement: self.kind.take, phase, budget }
+        SessionError::LockBudgetExceeded { statement: self.kind.take, phase, budget, took }
     }
 }
 

@@ -94,10 +94,13 @@ impl SnapshotLock<'_> {
     /// before; what the snapshot holds may then be of different instants.
     pub fn release(self) -> Result<Instant, SnapshotError> {
         let Self { mut lock, choice, mut instant } = self;
-        if choice == LockChoice::Instance {
-            instant.read_upper(lock.session())?;
-        }
+        let read = match choice {
+            LockChoice::Instance => instant.read_upper(lock.session()),
+            LockChoice::Stages | LockChoice::ReadLock => Ok(()),
+        };
+        // A lock that had to be ended took the session along, and is the reason that counts.
         instant.locks.push(lock.unlock()?.into());
+        read?;
         Ok(instant)
     }
 }

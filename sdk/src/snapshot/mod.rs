@@ -19,17 +19,18 @@
 //! let snapshot = unit.snapshot(&name)?;
 //! let instant = locked.release()?;
 //! let files = paths.files_in(&snapshot.view(), &instant)?;
-//! let summary = server.summary(instant, &files)?;
+//! let mut summary = server.summary(instant, &files)?;
 //! files.copy_to(sink)?;
-//! snapshot.destroy()?;
-//! undo.done()?;
+//! snapshot::finish(snapshot.destroy(), undo, &mut summary)?;
 //! ```
 
 mod assess;
 mod at_risk;
 mod binlogs;
+mod doctor;
 mod error;
 mod files;
+mod finish;
 mod instant;
 mod mounts;
 mod names;
@@ -39,8 +40,10 @@ mod tree;
 mod view;
 
 pub use assess::{PageWrites, assessment, server_blockers};
+pub use doctor::{doctor_findings, finding};
 pub use error::SnapshotError;
 pub use files::SnapshotFiles;
+pub use finish::finish;
 pub use instant::{Instant, SnapshotLock};
 pub use mounts::{Mount, Mounts};
 pub use names::{SNAPSHOT_PREFIX, is_snapshot_name, snapshot_name};

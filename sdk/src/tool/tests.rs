@@ -1,4 +1,4 @@
-use super::{MAX_OUTPUT_BYTES, STDERR_TAIL_BYTES, Tool, ToolError};
+use super::{MAX_OUTPUT_BYTES, STDERR_TAIL_BYTES, Tool, ToolError, ToolLock, ToolLockError};
 use std::{cell::Cell, thread, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -77,4 +77,36 @@ fn an_answer_without_end_is_refused() {
     assert!(matches!(error, ToolError::Output { .. }), "{error}");
     let script = format!("head -c {MAX_OUTPUT_BYTES} /dev/zero");
     assert_eq!(shell(&script).run_watched(never).unwrap().len() as u64, MAX_OUTPUT_BYTES);
+}
+
+/// Who started the tool lets go of the lock, as a killed process does; the tool still has it.
+#[test]
+fn a_lock_is_held_until_the_last_tool_under_it_has_ended() {
+    let directory = std::env::temp_dir().join(format!("dbbackup-sdk-lock-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let lock = ToolLock::take(&directory).unwrap();
+    let (path, end) = (lock.path().to_owned(), directory.join("end"));
+    // An answer at once, and then the wait for the file that ends it; it reads nothing from us.
+    let script = format!("cat; echo runs; until test -e {}; do sleep 0.02; done", end.display());
+    let mut child = shell(&script).under(&lock).spawn().unwrap();
+    drop(lock);
+    let refused = ToolLock::wait(&path, Duration::from_millis(200)).unwrap_err();
+    assert!(matches!(refused, ToolLockError::StillRuns { .. }), "{refused}");
+    std::fs::write(&end, "").unwrap();
+    ToolLock::wait(&path, LIMIT).unwrap();
+    assert!(child.wait().unwrap().success());
+    std::fs::remove_dir_all(&directory).unwrap();
+    ToolLock::wait(&path, Duration::ZERO).unwrap();
+}
+
+/// The host kills the process group of a worker, which must not end a tool half-way.
+#[test]
+fn a_tool_that_changes_something_is_in_no_group_of_ours() {
+    let show = ["-c", "read -r stat < /proc/$$/stat; set -- $stat; echo $1 $5"];
+    let own = Tool::change("sh", LIMIT).args(show).run_watched(never).unwrap();
+    let (process, group) = own.trim().split_once(' ').unwrap();
+    assert_eq!(process, group);
+    let query = Tool::query("sh", LIMIT).args(show).run_watched(never).unwrap();
+    let (process, group) = query.trim().split_once(' ').unwrap();
+    assert_ne!(process, group);
 }

@@ -3,6 +3,7 @@
 use super::{Machine, OURS, needs_btrfs};
 use anyhow::{Context, Result, ensure};
 use dbbackup_testkit::{BtrfsDisk, Flavor, Running, ServerOptions, Signal, SmallDisk, skip};
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a run may take to come to its copy.
@@ -64,5 +65,32 @@ fn cleanup_and_the_next_run_remove_what_a_crash_left_and_nothing_else() -> Resul
     machine.backup("next.tar").run()?.expect_success()?;
     ensure!(machine.snapshots()? == [foreign.as_str()], "{:?}", machine.snapshots()?);
     machine.rig.dbbackup(["cleanup"]).run()?.expect_success()?;
+    Ok(())
+}
+
+/// The artefact is whole, and who waits for the exit code learns that the machine is not as before.
+#[test]
+fn a_snapshot_that_cannot_be_removed_is_reported_and_stays_for_the_cleanup() -> Result<()> {
+    needs_btrfs!();
+    let machine = Machine::start(Flavor::Mariadb1011, 100, ServerOptions::default())?;
+    let mut run = machine.backup("db.tar").args(["--limit-rate", "20M"]).start()?;
+    run.wait_for_file(&machine.rig.path("db.tar.partial"), 1, START)?;
+    let left = machine.snapshots()?;
+    let snapshot = left.first().context("a snapshot")?;
+    machine.disk.set_default(snapshot)?;
+    let outcome = run.wait()?;
+    outcome.expect_exit(10)?.expect_stderr("the snapshot stays for now: delete snapshot")?;
+    outcome.expect_stderr("dbbackup cleanup tries it again")?;
+    let manifest = machine.proof("db.tar").manifest()?;
+    ensure!(manifest["state"] == "degraded", "{}", manifest["state"]);
+    ensure!(manifest["degraded"].to_string().contains("the snapshot stays"), "{manifest}");
+    ensure!(machine.snapshots()? == left, "{:?}", machine.snapshots()?);
+    machine.proof("db.tar").restored(ServerOptions::default())?;
+
+    let refused = machine.rig.dbbackup(["cleanup"]).run()?;
+    ensure!(refused.code() != Some(0), "a cleanup that leaves something is no success: {refused}");
+    machine.disk.set_default(Path::new(""))?;
+    machine.rig.dbbackup(["cleanup"]).run()?.expect_success()?.expect_stdout(snapshot)?;
+    ensure!(machine.snapshots()?.is_empty(), "{:?}", machine.snapshots()?);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What is not one atomic snapshot of this server, or cannot be had within the lock budget.
 use super::{DISK_BYTES, Machine, SUBVOLUME, needs_btrfs};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use dbbackup_testkit::{
     BtrfsDisk, Flavor, Rig, Server, ServerOptions, Session, WriteLoad, non_transactional_tables,
     skip, wait_until,
@@ -116,6 +116,22 @@ fn a_running_alter_is_not_waited_for() -> Result<()> {
     let report = load.stop();
     ensure!(report.failures == 0, "{report:?}");
     Ok(())
+}
+
+/// The text says what was measured and with which option it would do, so that nobody has to guess.
+#[test]
+fn a_lock_that_is_held_beyond_its_budget_is_told_with_what_would_do() -> Result<()> {
+    needs_btrfs!();
+    let machine = Machine::start(Flavor::Mysql97, 100, ServerOptions::default())?;
+    let refused = machine.backup("db.tar").args(["--max-lock", "1ms"]).run()?;
+    refused.expect_exit(9)?.expect_stderr("LOCK INSTANCE FOR BACKUP was held for ")?;
+    refused.expect_stderr(" ms, and may be for 1 ms")?;
+    machine.expect_nothing_left()?;
+    let said = refused.to_string();
+    let allowed =
+        said.split("allow it with --max-lock ").nth(1).and_then(|rest| rest.split(',').next());
+    let allowed = allowed.context("no option is named")?;
+    machine.backup("db.tar").args(["--max-lock", allowed]).run()?.expect_success().map(drop)
 }
 
 /// Rows outside of InnoDB need the read lock on MySQL; who accepts that they may be torn gets the

@@ -1,79 +1,45 @@
 //! What runs inside of the guests.
 use super::volumes::{self, GROUP};
+use crate::volume_machine::{Machine, PATIENT, START, Technology, remove_artefact};
 use anyhow::{Context, Result, ensure};
 use dbbackup_testkit::{
-    Flavor, Invocation, Rig, Running, SampleTables, Server, ServerOptions, Signal, Steps,
-    prove_under_load,
+    Flavor, Server, ServerOptions, Steps, VolumeGroup, prove_under_load, run_program,
 };
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::time::Duration;
 
-/// How long a run may take to come to its copy.
-const START: Duration = Duration::from_secs(120);
-/// A guest's processes take long: LVM's own a second each, which a real machine does not need.
-const PATIENT: [&str; 4] = ["--max-lock", "30s", "--max-lock-wait", "30s"];
+/// A snapshot and its mount.
+const LVM: Technology =
+    Technology { engine: "lvm-snapshot", left: volumes::left, while_copying: 2 };
 
-/// A server on a volume, and a dbbackup beside it.
-struct Machine {
-    server: Server,
-    rig: Rig,
-}
-
-impl Machine {
-    fn start(flavor: Flavor, volume: &Path, options: ServerOptions) -> Result<Self> {
-        let server = Server::start(flavor, options.under(volume))?;
-        SampleTables { rows: 500, ..SampleTables::small() }.load(&server)?;
-        Ok(Self { server, rig: Rig::new()? })
-    }
-
-    fn backup(&self, output: &str) -> Invocation {
-        let arguments = ["physical-backup", "--engine", "lvm-snapshot", "--output", output];
-        self.rig.dbbackup_on(&self.server, arguments).args(PATIENT)
-    }
-
-    /// A run in the middle of its copy.
-    fn copying(&self) -> Result<Running> {
-        let mut run = self.backup("db.tar").args(["--limit-rate", "1M"]).start()?;
-        run.wait_for_file(&self.rig.path("db.tar.partial"), 1, START)?;
-        ensure!(volumes::snapshots()?.len() == 1, "{:?}", volumes::snapshots()?);
-        ensure!(volumes::mounted_snapshots()?.len() == 1, "{:?}", volumes::mounted_snapshots()?);
-        Ok(run)
-    }
-
-    /// Nothing is left of a run that failed: no snapshot, no mount, no file, no record.
-    fn expect_nothing_left(&self) -> Result<()> {
-        expect_no_snapshot()?;
-        let journal = self.rig.state_dir().join("dbbackup/journal");
-        // A run that was refused has not made any.
-        for directory in [self.rig.work_dir(), journal].iter().filter(|path| path.exists()) {
-            let left: Vec<_> = fs::read_dir(directory)?.collect::<std::io::Result<_>>()?;
-            ensure!(left.is_empty(), "left in {}: {left:?}", directory.display());
-        }
-        Ok(())
-    }
-}
-
-fn expect_no_snapshot() -> Result<()> {
-    let (snapshots, mounts) = (volumes::snapshots()?, volumes::mounted_snapshots()?);
-    ensure!(snapshots.is_empty() && mounts.is_empty(), "left: {snapshots:?}, {mounts:?}");
-    Ok(())
+fn start(flavor: Flavor, volume: &Path) -> Result<Machine> {
+    Machine::start(LVM, flavor, volume, ServerOptions::default())
 }
 
 #[test]
 #[ignore = "runs in a guest, which a_thick_volume_is_snapshotted_and_nothing_is_left starts"]
 fn thick() -> Result<()> {
     let mut steps = Steps::begin()?;
-    volumes::make_group()?;
-    let volume = volumes::thick("lv_data", "1G")?;
-    let other = volumes::thick("lv_redo", "256M")?;
-    let mut machine = Machine::start(Flavor::Mariadb1011, &volume, ServerOptions::default())?;
+    let group = VolumeGroup::make(GROUP, "/dev/ubda")?;
+    let volume = group.thick("lv_data", "1G")?;
+    let other = group.thick("lv_redo", "256M")?;
+    let mut machine = start(Flavor::Mariadb1011, &volume)?;
     steps.run("mariadb under load is proven", || mariadb_is_proven(&machine));
+    steps.run("the doctor says what is free", || doctor_of_thick(&machine));
     steps.run("an overflow fails the backup and leaves nothing", || overflow(&machine, &volume));
-    steps.run("a run that is ended leaves nothing", || ended(&machine));
+    steps.run("a run that is ended leaves nothing", || machine.ended_runs_leave_nothing());
+    steps.run("a tool that outlives its run leaves nothing", || {
+        machine.a_tool_that_outlives_its_run_leaves_nothing("lvcreate")
+    });
     steps.run("cleanup removes what a crash left and nothing else", || crashed(&machine));
     steps.run("a snapshot without room is refused", || no_room(&machine));
+    steps.run("another backend is refused", || machine.other_backends_are_refused("lvm", "zfs"));
     steps.run("two volumes are refused with the list", || two_volumes(&mut machine, &other));
+    drop(machine);
+    steps.run("the data directory of another server is refused", || another_server(&volume));
+    steps.run("mysql comes back", || start(Flavor::Mysql97, &volume)?.round_trip().map(drop));
     steps.end()
 }
 
@@ -92,14 +58,11 @@ fn mariadb_is_proven(machine: &Machine) -> Result<()> {
     ensure!(manifest["pages"]["bad"] == 0, "{}", manifest["pages"]);
     ensure!(manifest["locks"][0]["held_ms"].is_u64(), "{}", manifest["locks"]);
     println!("locks: {}", manifest["locks"]);
-    expect_no_snapshot()?;
+    ensure!(volumes::left()?.is_empty(), "left: {:?}", volumes::left()?);
     let selected =
         machine.rig.dbbackup_on(&machine.server, ["engine", "select", "--json"]).run()?;
     selected.expect_success()?.expect_stdout("lvm.volume")?.expect_stdout("vg_mysql/lv_data")?;
-    for name in ["proof.tar.zst", "proof.tar.zst.manifest.json"] {
-        fs::remove_file(machine.rig.path(name))?;
-    }
-    Ok(())
+    remove_artefact(&machine.rig.path("proof.tar.zst"))
 }
 
 /// More changes on the volume during the copy than the snapshot has room for.
@@ -116,15 +79,41 @@ fn overflow(machine: &Machine, volume: &Path) -> Result<()> {
     machine.expect_nothing_left()
 }
 
-fn ended(machine: &Machine) -> Result<()> {
-    let run = machine.copying()?;
-    run.kill_workers()?;
-    run.wait()?.expect_exit(24)?;
+fn doctor_of_thick(machine: &Machine) -> Result<()> {
+    let volumes = || run_program("lvs", &["--options", "lv_name,lv_attr,lv_size,vg_free"]);
+    let before = volumes()?;
+    let said = machine.doctor()?;
+    ensure!(before == volumes()?, "the doctor changed {before} to {}", volumes()?);
+    for wanted in [
+        "good: engine lvm-snapshot: volume group vg_mysql has ",
+        " free (vgs vg_mysql), and the snapshot of vg_mysql/lv_data takes 208.0 MiB of it",
+        "good: engine lvm-snapshot: LVM snapshot of vg_mysql/lv_data",
+    ] {
+        ensure!(said.contains(wanted), "{wanted}: {said}");
+    }
+    Ok(())
+}
+
+/// Two servers on one volume: the path that a server names leads to the files of the other one.
+fn another_server(volume: &Path) -> Result<()> {
+    let options = || ServerOptions::default().under(volume);
+    let other = Server::start(Flavor::Mariadb1011, options())?;
+    let link = volume.join("current");
+    let own_files = volume.join("own");
+    let mut mine = Server::start_at(Flavor::Mariadb1011, &own_files, options())?;
+    mine.stop()?;
+    symlink(&own_files, &link)?;
+    let mine = Server::start_on(Flavor::Mariadb1011, &link, options())?;
+    fs::remove_file(&link)?;
+    symlink(other.datadir(), &link)?;
+    let machine = Machine::of(LVM, mine)?;
+    let refused = machine.backup("db.tar").run()?;
+    fs::remove_file(&link)?;
+    refused.expect_exit(4)?.expect_stderr("not proven to belong to the server")?;
     machine.expect_nothing_left()?;
-    let mut run = machine.copying()?;
-    run.signal(Signal::TERM)?;
-    run.wait()?.expect_exit(143)?;
-    machine.expect_nothing_left()
+    drop(machine);
+    fs::remove_dir_all(&own_files)?;
+    Ok(())
 }
 
 fn crashed(machine: &Machine) -> Result<()> {
@@ -134,21 +123,21 @@ fn crashed(machine: &Machine) -> Result<()> {
     // Of another tool, although its name is like ours.
     let origin = format!("{GROUP}/lv_data");
     let foreign = ["--yes", "--snapshot", "--size", "8M", "--name", "dbbackup-foreign", &origin];
-    volumes::run("lvcreate", &foreign)?;
+    run_program("lvcreate", &foreign)?;
     let dry = machine.rig.dbbackup(["cleanup", "--dry-run"]).run()?;
     dry.expect_success()?.expect_stdout(name)?;
     ensure!(volumes::snapshots()?.len() == 2, "a dry run removed something");
     machine.rig.dbbackup(["cleanup"]).run()?.expect_success()?.expect_stdout(name)?;
     ensure!(volumes::snapshots()? == ["dbbackup-foreign"], "{:?}", volumes::snapshots()?);
     ensure!(volumes::mounted_snapshots()?.is_empty(), "{:?}", volumes::mounted_snapshots()?);
-    volumes::run("lvremove", &["--yes", &format!("{GROUP}/dbbackup-foreign")])?;
+    run_program("lvremove", &["--yes", &format!("{GROUP}/dbbackup-foreign")])?;
     // Gone by other hands before its record is undone.
     machine.copying()?.kill9_after(Duration::ZERO)?;
     for point in volumes::mounted_snapshots()? {
-        volumes::run("umount", &[&point])?;
+        run_program("umount", &[&point])?;
     }
     for name in volumes::snapshots()? {
-        volumes::run("lvremove", &["--yes", &format!("{GROUP}/{name}")])?;
+        run_program("lvremove", &["--yes", &format!("{GROUP}/{name}")])?;
     }
     machine.rig.dbbackup(["cleanup"]).run()?.expect_success()?;
     machine.expect_nothing_left()
@@ -156,9 +145,12 @@ fn crashed(machine: &Machine) -> Result<()> {
 
 fn no_room(machine: &Machine) -> Result<()> {
     let take = ["--yes", "--extents", "100%FREE", "--name", "lv_taken", GROUP];
-    volumes::run("lvcreate", &take)?;
+    run_program("lvcreate", &take)?;
     let refused = machine.backup("db.tar").run()?;
-    volumes::run("lvremove", &["--yes", &format!("{GROUP}/lv_taken")])?;
+    let doctor = machine.doctor();
+    run_program("lvremove", &["--yes", &format!("{GROUP}/lv_taken")])?;
+    let doctor = doctor?;
+    ensure!(doctor.contains("  mend: vgs vg_mysql shows the free space, vgextend"), "{doctor}");
     ensure!(refused.code() != Some(0), "{refused}");
     refused
         .expect_stderr("volume group vg_mysql has 0.0 MiB free")?
@@ -167,15 +159,8 @@ fn no_room(machine: &Machine) -> Result<()> {
 }
 
 fn two_volumes(machine: &mut Machine, other: &Path) -> Result<()> {
-    // MariaDB takes its redo log to a new place when it was shut down cleanly.
-    machine.server.sql("SET GLOBAL innodb_fast_shutdown = 0")?;
-    machine.server.stop()?;
     let data = machine.server.datadir().to_owned();
-    let redo = PathBuf::from("ib_logfile0");
-    fs::copy(data.join(&redo), other.join(&redo))?;
-    let option = format!("--innodb-log-group-home-dir={}", other.display());
-    *machine.server.options_mut() = ServerOptions::default().arg(option);
-    machine.server.restart()?;
+    machine.move_redo(&data, other)?;
     let refused = machine.backup("db.tar").run()?;
     refused.expect_exit(4)?.expect_stderr("several logical volumes")?;
     refused.expect_stderr(&format!("redo {} on {GROUP}/lv_redo", other.display()))?;
@@ -187,9 +172,12 @@ fn two_volumes(machine: &mut Machine, other: &Path) -> Result<()> {
 #[ignore = "runs in a guest, which a_thin_volume_is_snapshotted_and_nothing_is_left starts"]
 fn thin() -> Result<()> {
     let mut steps = Steps::begin()?;
-    volumes::make_group()?;
-    let volume = volumes::thin("lv_data", "800M", "1G")?;
-    let machine = Machine::start(Flavor::Mysql97, &volume, ServerOptions::default())?;
+    let group = VolumeGroup::make(GROUP, "/dev/ubda")?;
+    let volume = group.thin("lv_data", "800M", "1G")?;
+    steps.run("mariadb comes back", || start(Flavor::Mariadb1011, &volume)?.round_trip().map(drop));
+    // What was removed still takes room in the pool, and would be written over.
+    run_program("fstrim", &[&volume.display().to_string()])?;
+    let machine = start(Flavor::Mysql97, &volume)?;
     steps.run("mysql under load is proven", || mysql_is_proven(&machine));
     steps.run("a full pool is refused", || full_pool(&machine, &volume));
     steps.end()
@@ -202,25 +190,27 @@ fn mysql_is_proven(machine: &Machine) -> Result<()> {
     let lock = &manifest["locks"][0];
     ensure!(lock["blocks_commits"] == false, "{lock}");
     println!("locks: {}", manifest["locks"]);
-    expect_no_snapshot()?;
-    for name in ["proof.tar.zst", "proof.tar.zst.manifest.json"] {
-        fs::remove_file(machine.rig.path(name))?;
-    }
-    Ok(())
+    ensure!(volumes::left()?.is_empty(), "left: {:?}", volumes::left()?);
+    remove_artefact(&machine.rig.path("proof.tar.zst"))
 }
 
 fn full_pool(machine: &Machine, volume: &Path) -> Result<()> {
-    let used = volumes::run(
+    let used = run_program(
         "lvs",
         &["--noheadings", "--options", "data_percent", &format!("{GROUP}/pool")],
     )?;
     let used: f64 = used.trim().parse()?;
+    let doctor = machine.doctor()?;
+    ensure!(doctor.contains("good: engine lvm-snapshot: thin pool vg_mysql/pool is "), "{doctor}");
     // 800 MiB, of which 96.5 % are to be taken.
     let mebibytes = ((96.5 - used) / 100.0 * 800.0) as u32;
     let filler = volume.join("filler");
     volumes::fill(&filler, mebibytes)?;
     let refused = machine.backup("db.tar").run()?;
+    let doctor = machine.doctor();
     fs::remove_file(&filler)?;
+    let doctor = doctor?;
+    ensure!(doctor.contains("  mend: lvextend -L +10G vg_mysql/pool\n"), "{doctor}");
     ensure!(refused.code() != Some(0), "{refused}");
     refused.expect_stderr("thin pool vg_mysql/pool is 9")?;
     refused.expect_stderr("lvextend -L +10G vg_mysql/pool")?;

@@ -1,78 +1,29 @@
 //! What runs inside of the guest: as root what only root does, then as a user.
 use super::pool::{self, MOUNT, OTHER, USER};
+use crate::volume_machine::{Machine, PATIENT, START, Technology, remove_artefact};
 use anyhow::{Context, Result, ensure};
-use dbbackup_testkit::{
-    Flavor, Invocation, Rig, Running, SampleTables, Server, ServerOptions, Signal, Steps, is_root,
-    prove_under_load,
-};
+use dbbackup_testkit::{Flavor, ServerOptions, Steps, is_root, prove_under_load, run_program};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long a run may take to come to its copy.
-const START: Duration = Duration::from_secs(120);
-/// A guest's processes take long, which a real machine does not need.
-const PATIENT: [&str; 4] = ["--max-lock", "30s", "--max-lock-wait", "30s"];
 /// What the handbook says that a user needs.
 const HANDBOOK: &str = "create,snapshot,mount,destroy";
+/// A snapshot of each of the two datasets.
+const ZFS: Technology =
+    Technology { engine: "zfs-snapshot", left: pool::snapshots, while_copying: 2 };
 
-/// A server on the pool, and a dbbackup beside it.
-struct Machine {
-    server: Server,
-    rig: Rig,
+fn start(flavor: Flavor) -> Result<Machine> {
+    Machine::start(ZFS, flavor, Path::new(MOUNT), ServerOptions::default())
 }
 
-impl Machine {
-    fn start(flavor: Flavor, options: ServerOptions) -> Result<Self> {
-        let server = Server::start(flavor, options.under(MOUNT))?;
-        SampleTables { rows: 500, ..SampleTables::small() }.load(&server)?;
-        Ok(Self { server, rig: Rig::new()? })
-    }
-
-    /// A MariaDB whose redo log has a dataset of its own.
-    fn on_two_datasets() -> Result<Self> {
-        let mut machine = Self::start(Flavor::Mariadb1011, ServerOptions::default())?;
-        let data = machine.server.datadir().to_owned();
-        machine.move_redo(&data, &Path::new(MOUNT).join("redo"))?;
-        Ok(machine)
-    }
-
-    /// MariaDB takes its redo log to a new place when it was shut down cleanly.
-    fn move_redo(&mut self, from: &Path, to: &Path) -> Result<()> {
-        self.server.sql("SET GLOBAL innodb_fast_shutdown = 0")?;
-        self.server.stop()?;
-        fs::copy(from.join("ib_logfile0"), to.join("ib_logfile0"))?;
-        fs::remove_file(from.join("ib_logfile0"))?;
-        let option = format!("--innodb-log-group-home-dir={}", to.display());
-        *self.server.options_mut() = ServerOptions::default().arg(option);
-        self.server.restart()
-    }
-
-    fn backup(&self, output: &str) -> Invocation {
-        let arguments = ["physical-backup", "--engine", "zfs-snapshot", "--output", output];
-        self.rig.dbbackup_on(&self.server, arguments).args(PATIENT)
-    }
-
-    /// A run in the middle of its copy.
-    fn copying(&self) -> Result<Running> {
-        let mut run = self.backup("db.tar").args(["--limit-rate", "1M"]).start()?;
-        run.wait_for_file(&self.rig.path("db.tar.partial"), 1, START)?;
-        ensure!(pool::snapshots()?.len() == 2, "{:?}", pool::snapshots()?);
-        Ok(run)
-    }
-
-    /// Nothing is left of a run that failed: no snapshot, no file, no record.
-    fn expect_nothing_left(&self) -> Result<()> {
-        ensure!(pool::snapshots()?.is_empty(), "left: {:?}", pool::snapshots()?);
-        let journal = self.rig.state_dir().join("dbbackup/journal");
-        // A run that was refused has not made any.
-        for directory in [self.rig.work_dir(), journal].iter().filter(|path| path.exists()) {
-            let left: Vec<_> = fs::read_dir(directory)?.collect::<std::io::Result<_>>()?;
-            ensure!(left.is_empty(), "left in {}: {left:?}", directory.display());
-        }
-        Ok(())
-    }
+/// A MariaDB whose redo log has a dataset of its own.
+fn on_two_datasets() -> Result<Machine> {
+    let mut machine = start(Flavor::Mariadb1011)?;
+    let data = machine.server.datadir().to_owned();
+    machine.move_redo(&data, &Path::new(MOUNT).join("redo"))?;
+    Ok(machine)
 }
 
 #[test]
@@ -81,11 +32,11 @@ fn as_root() -> Result<()> {
     let mut steps = Steps::begin()?;
     pool::make()?;
     pool::make_user()?;
-    pool::run("zfs", &["allow", "-u", USER, HANDBOOK, "tank/mysql"])?;
+    run_program("zfs", &["allow", "-u", USER, HANDBOOK, "tank/mysql"])?;
     // For a test alone: a backup needs neither.
-    pool::run("zfs", &["allow", "-u", USER, "hold,release", "tank/mysql"])?;
+    run_program("zfs", &["allow", "-u", USER, "hold,release", "tank/mysql"])?;
     steps.run("a user with permissions", || pool::as_user("as_user"));
-    pool::run("zfs", &["unallow", "-u", USER, "tank/mysql"])?;
+    run_program("zfs", &["unallow", "-u", USER, "tank/mysql"])?;
     steps.run("a user without permissions", || pool::as_user("as_stranger"));
     steps.end()
 }
@@ -96,9 +47,14 @@ fn as_user() -> Result<()> {
     let mut steps = Steps::begin()?;
     ensure!(!is_root(), "this is for a user");
     steps.run("mysql under load is proven", mysql_is_proven);
-    let mut machine = Machine::on_two_datasets()?;
+    let mut machine = on_two_datasets()?;
     steps.run("mariadb on two datasets under load is proven", || mariadb_is_proven(&machine));
-    steps.run("a run that is ended leaves nothing", || ended(&machine));
+    steps.run("the doctor says what is free", || doctor_of_a_user(&machine));
+    steps.run("a run that is ended leaves nothing", || machine.ended_runs_leave_nothing());
+    steps.run("a tool that outlives its run leaves nothing", || {
+        machine.a_tool_that_outlives_its_run_leaves_nothing("zfs")
+    });
+    steps.run("another backend is refused", || machine.other_backends_are_refused("zfs", "lvm"));
     steps.run("cleanup removes what a crash left and nothing else", || crashed(&machine));
     steps.run("a snapshot that is held stays and is reported", || held(&machine));
     steps.run("two pools are refused with the list", || two_pools(&mut machine));
@@ -106,7 +62,7 @@ fn as_user() -> Result<()> {
 }
 
 fn mysql_is_proven() -> Result<()> {
-    let machine = Machine::start(Flavor::Mysql97, ServerOptions::default())?;
+    let machine = start(Flavor::Mysql97)?;
     let engine = [&["--engine", "zfs-snapshot"][..], &PATIENT].concat();
     let manifest = prove_under_load(&machine.rig, &machine.server, &engine)?;
     ensure!(manifest["coordinates"]["precision"] == "bracket", "{}", manifest["coordinates"]);
@@ -136,20 +92,17 @@ fn mariadb_is_proven(machine: &Machine) -> Result<()> {
     remove_artefact(&machine.rig.path("proof.tar.zst"))
 }
 
-fn remove_artefact(path: &Path) -> Result<()> {
-    fs::remove_file(path)?;
-    fs::remove_file(format!("{}.manifest.json", path.display())).context("remove the manifest")
-}
-
-fn ended(machine: &Machine) -> Result<()> {
-    let run = machine.copying()?;
-    run.kill_workers()?;
-    run.wait()?.expect_exit(24)?;
-    machine.expect_nothing_left()?;
-    let mut run = machine.copying()?;
-    run.signal(Signal::TERM)?;
-    run.wait()?.expect_exit(143)?;
-    machine.expect_nothing_left()
+fn doctor_of_a_user(machine: &Machine) -> Result<()> {
+    let said = machine.doctor()?;
+    for wanted in [
+        "good: engine zfs-snapshot: tank/mysql tank/mysql/redo has ",
+        " MiB free for what changes meanwhile",
+        "good: engine zfs-snapshot: tank/mysql tank/mysql/redo is delegated to this account",
+        "good: engine zfs-snapshot: ZFS snapshot of tank/mysql tank/mysql/redo",
+    ] {
+        ensure!(said.contains(wanted), "{wanted}: {said}");
+    }
+    Ok(())
 }
 
 fn crashed(machine: &Machine) -> Result<()> {
@@ -157,17 +110,17 @@ fn crashed(machine: &Machine) -> Result<()> {
     let left = pool::snapshots()?;
     let name = left.first().context("a snapshot is left")?;
     // Of another tool, although its name is like ours.
-    pool::run("zfs", &["snapshot", "tank/mysql@dbbackup-foreign"])?;
+    run_program("zfs", &["snapshot", "tank/mysql@dbbackup-foreign"])?;
     let dry = machine.rig.dbbackup(["cleanup", "--dry-run"]).run()?;
     dry.expect_success()?.expect_stdout(name)?;
     ensure!(pool::snapshots()?.len() == 3, "a dry run destroyed something");
     machine.rig.dbbackup(["cleanup"]).run()?.expect_success()?.expect_stdout(name)?;
     ensure!(pool::snapshots()? == ["tank/mysql@dbbackup-foreign"], "{:?}", pool::snapshots()?);
-    pool::run("zfs", &["destroy", "tank/mysql@dbbackup-foreign"])?;
+    run_program("zfs", &["destroy", "tank/mysql@dbbackup-foreign"])?;
     // Gone by other hands, one of both, before its record is undone.
     machine.copying()?.kill9_after(Duration::ZERO)?;
     let left = pool::snapshots()?;
-    pool::run("zfs", &["destroy", left.first().context("a snapshot is left")?])?;
+    run_program("zfs", &["destroy", left.first().context("a snapshot is left")?])?;
     machine.rig.dbbackup(["cleanup"]).run()?.expect_success()?;
     machine.expect_nothing_left()
 }
@@ -176,7 +129,7 @@ fn held(machine: &Machine) -> Result<()> {
     let mut run = machine.backup("db.tar").args(["--limit-rate", "20M"]).start()?;
     run.wait_for_file(&machine.rig.path("db.tar.partial"), 1, START)?;
     let name = pool::snapshots()?.first().context("a snapshot")?.clone();
-    pool::run("zfs", &["hold", "keep", &name])?;
+    run_program("zfs", &["hold", "keep", &name])?;
     let outcome = run.wait()?;
     outcome.expect_exit(10)?.expect_stderr("destroy snapshot")?;
     outcome.expect_stderr("zfs holds")?;
@@ -184,7 +137,7 @@ fn held(machine: &Machine) -> Result<()> {
         serde_json::from_slice(&fs::read(machine.rig.path("db.tar.manifest.json"))?)?;
     ensure!(manifest.to_string().contains("the snapshot stays"), "{manifest}");
     ensure!(pool::snapshots()? == [name.as_str()], "{:?}", pool::snapshots()?);
-    pool::run("zfs", &["release", "keep", &name])?;
+    run_program("zfs", &["release", "keep", &name])?;
     machine.rig.dbbackup(["cleanup"]).run()?.expect_success()?.expect_stdout(&name)?;
     remove_artefact(&machine.rig.path("db.tar"))?;
     machine.expect_nothing_left()
@@ -202,13 +155,15 @@ fn two_pools(machine: &mut Machine) -> Result<()> {
 #[ignore = "runs in a guest, started by as_root"]
 fn as_stranger() -> Result<()> {
     let mut steps = Steps::begin()?;
-    let machine = Machine::start(Flavor::Mariadb1011, ServerOptions::default())?;
+    let machine = start(Flavor::Mariadb1011)?;
     steps.run("what is missing is named with the command", || {
         let command = format!("zfs allow -u {USER} {HANDBOOK} tank/mysql");
         let refused = machine.backup("db.tar").run()?;
         refused.expect_exit(4)?.expect_stderr(&command)?;
         let explained = machine.rig.dbbackup_on(&machine.server, ["engine", "select", "--explain"]);
         explained.run()?.expect_stdout(&command)?;
+        let doctor = machine.doctor()?;
+        ensure!(doctor.contains(&format!("  mend: {command}\n")), "{doctor}");
         machine.expect_nothing_left()
     });
     steps.end()

@@ -1,6 +1,6 @@
 //! Datasets inside of a guest, made and looked at with ZFS's own tools, and a user who owns them.
-use anyhow::{Context, Result, ensure};
-use dbbackup_testkit::env;
+use anyhow::{Result, ensure};
+use dbbackup_testkit::{env, run_program};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -15,28 +15,18 @@ pub(super) const USER: &str = "mysql";
 const UID: &str = "4711";
 const HOME: &str = "/home/mysql";
 
-/// Runs a program to its end and returns what it printed.
-pub(super) fn run(program: &str, arguments: &[&str]) -> Result<String> {
-    let output =
-        Command::new(program).args(arguments).output().with_context(|| program.to_owned())?;
-    let (said, complained) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    ensure!(output.status.success(), "{program} {arguments:?}: {}: {complained}", output.status);
-    Ok(said.into_owned())
-}
-
 /// Makes the pools, with a dataset for servers and one for redo logs inside of it.
 pub(super) fn make() -> Result<()> {
-    run("zpool", &["create", "-O", "compression=lz4", "tank", "/dev/ubda"])?;
-    run("zpool", &["create", "-m", OTHER, "other", "/dev/ubdb"])?;
-    run("zfs", &["create", "-o", &format!("mountpoint={MOUNT}"), "tank/mysql"])?;
-    run("zfs", &["create", "tank/mysql/redo"])?;
+    run_program("zpool", &["create", "-O", "compression=lz4", "tank", "/dev/ubda"])?;
+    run_program("zpool", &["create", "-m", OTHER, "other", "/dev/ubdb"])?;
+    run_program("zfs", &["create", "-o", &format!("mountpoint={MOUNT}"), "tank/mysql"])?;
+    run_program("zfs", &["create", "tank/mysql/redo"])?;
     Ok(())
 }
 
 /// The snapshots whose names begin like ours.
 pub(super) fn snapshots() -> Result<Vec<String>> {
-    let names = run("zfs", &["list", "-H", "-o", "name", "-t", "snapshot"])?;
+    let names = run_program("zfs", &["list", "-H", "-o", "name", "-t", "snapshot"])?;
     Ok(names.lines().filter(|name| name.contains("@dbbackup-")).map(str::to_owned).collect())
 }
 
@@ -48,6 +38,8 @@ pub(super) fn make_user() -> Result<()> {
     fs::write("/etc/passwd", accounts)?;
     // As a machine with udev has it.
     fs::set_permissions("/dev/zfs", fs::Permissions::from_mode(0o666))?;
+    // For the step that puts another program in the place of one of ZFS's.
+    fs::set_permissions("/usr/local/sbin", fs::Permissions::from_mode(0o777))?;
     let cache = env::cache_root()?;
     for path in [cache.clone(), std::env::current_exe()?, dbbackup_testkit::workspace_root()?] {
         open_ancestors(&path)?;
@@ -62,11 +54,11 @@ pub(super) fn make_user() -> Result<()> {
         if name.starts_with("tree-") {
             symlink(&path, &place)?;
         } else if name.starts_with("datadir-") {
-            run("cp", &["-r", &path.display().to_string(), &place.display().to_string()])?;
+            run_program("cp", &["-r", &path.display().to_string(), &place.display().to_string()])?;
         }
     }
     for path in [HOME, MOUNT, &format!("{MOUNT}/redo"), OTHER] {
-        run("chown", &["-R", &format!("{UID}:{UID}"), path])?;
+        run_program("chown", &["-R", &format!("{UID}:{UID}"), path])?;
     }
     Ok(())
 }

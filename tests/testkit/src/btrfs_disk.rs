@@ -85,6 +85,16 @@ impl BtrfsDisk {
         Ok(paths)
     }
 
+    /// Makes a subvolume the one that is mounted by default, which the kernel does not delete.
+    ///
+    /// # Errors
+    /// There is none at this path.
+    pub fn set_default(&self, path: impl AsRef<Path>) -> Result<()> {
+        let mut btrfs = Command::new(self.programs.join("btrfs"));
+        let path = self.mounted.join(path);
+        run(btrfs.args(["subvolume", "set-default"]).arg(path)).map(drop)
+    }
+
     /// Makes the snapshot `copy` of a subvolume, as somebody else's tool would.
     ///
     /// # Errors

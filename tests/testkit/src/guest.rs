@@ -6,9 +6,11 @@
 //! many steps, and [`GuestOutcome::expect_steps`] asserts what they came to. One slow processor, no
 //! udev, and all that it writes outside of its disks lies in its memory and is gone afterwards.
 mod image;
+mod lvm;
 mod outcome;
 mod steps;
 
+pub use lvm::VolumeGroup;
 pub use outcome::GuestOutcome;
 pub use steps::Steps;
 
@@ -16,13 +18,13 @@ use crate::env;
 use crate::process::OwnedProcess;
 use crate::product::Product;
 use crate::scratch::Scratch;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use image::Image;
 use rustix::process::Signal;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What a guest's kernel and tools can do.
@@ -104,8 +106,22 @@ impl Guest {
     /// # Errors
     /// The guest does not start, or does not end by the deadline.
     pub fn run_test(self, name: &str, deadline: Duration) -> Result<GuestOutcome> {
-        let product = self.scratch.join("product.json");
-        Product::built()?.write(&product)?;
+        let words = ["--exact", name, "--ignored", "--nocapture", "--test-threads=1"];
+        self.run_again(&Product::built()?, &words, deadline)
+    }
+
+    /// Runs the running program inside with other arguments, as root, with a product built out here
+    /// as the one that [`Product::built`] finds.
+    ///
+    /// # Errors
+    /// As for [`Guest::run_test`].
+    pub fn run_again(
+        self,
+        product: &Product,
+        arguments: &[&str],
+        deadline: Duration,
+    ) -> Result<GuestOutcome> {
+        product.write(&self.scratch.join("product.json"))?;
         let program = std::env::current_exe()?;
         let cache = env::cache_root()?;
         let cache = cache.parent().context("the cache lies nowhere")?;
@@ -118,8 +134,10 @@ impl Guest {
         ] {
             writeln!(script, "export {variable}={}", quoted(value))?;
         }
-        let program = quoted(&program);
-        writeln!(script, "exec {program} --exact {name} --ignored --nocapture --test-threads=1")?;
+        let words =
+            [&[program.as_path()][..], &arguments.iter().map(Path::new).collect::<Vec<_>>()];
+        let words: Vec<String> = words.concat().into_iter().map(quoted).collect();
+        writeln!(script, "exec {}", words.join(" "))?;
         self.run_script(&script, deadline)
     }
 
@@ -185,6 +203,19 @@ impl Guest {
         arguments.extend(["con=null", "con0=null,fd:2", "con1=null,fd:1"].map(str::to_owned));
         arguments
     }
+}
+
+/// Runs a program to its end, as inside of a guest, and returns what it printed.
+///
+/// # Errors
+/// It ends with another status than 0; the message holds what it complained of.
+pub fn run_program(program: &str, arguments: &[&str]) -> Result<String> {
+    let output =
+        Command::new(program).args(arguments).output().with_context(|| program.to_owned())?;
+    let (said, complained) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{program} {arguments:?}: {}: {complained}", output.status);
+    Ok(said.into_owned())
 }
 
 /// Where the guest's memory is kept: a file that it maps, so not on a disk.

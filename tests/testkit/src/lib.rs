@@ -37,7 +37,7 @@ pub use data::{
 };
 pub use disk::SmallDisk;
 pub use fetch::{Flavor, Peers, ServerTree};
-pub use guest::{Guest, GuestKind, GuestOutcome, Steps};
+pub use guest::{Guest, GuestKind, GuestOutcome, Steps, VolumeGroup, run_program};
 pub use load::{DdlLoad, LoadReport, WriteLoad};
 pub use mysql_async;
 pub use product::{Product, build_examples, workspace_root};

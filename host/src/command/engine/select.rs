@@ -4,6 +4,7 @@ use crate::{
     command::Context,
     engine_options::EngineOptions,
     output::{CommandResult, Report},
+    plugin::{PluginError, Registry},
     selector::{SNAPSHOT_FAMILY, SelectError, Selector, SelectorConfig, explain},
     supervisor::Limits,
 };
@@ -37,6 +38,7 @@ pub(super) fn run(args: &SelectArgs, context: &Context) -> CommandResult {
     let connection = context.connection(&args.connection)?;
     context.doing(format!("engine select for {}", connection.address()));
     let registry = context.registry();
+    refuse_other_backend(&registry, args.engine.as_deref(), args.snapshot_backend.as_deref())?;
     let config = SelectorConfig {
         prefer_physical: args.prefer_physical,
         options: EngineOptions::of_config(&context.config),
@@ -80,4 +82,23 @@ pub(crate) fn selector_config(context: &Context, backend: Option<&String>) -> Se
         backend: backend.cloned().or(configured.map(|backend| backend.name().to_owned())),
         ..SelectorConfig::default()
     }
+}
+
+/// Refuses `--engine` and `--snapshot-backend` that contradict each other. A backend of the
+/// configuration gives way to an engine that is named.
+pub(crate) fn refuse_other_backend(
+    registry: &Registry,
+    engine: Option<&str>,
+    backend: Option<&str>,
+) -> Result<(), PluginError> {
+    let (Some(engine), Some(backend)) = (engine, backend) else { return Ok(()) };
+    if matches!(engine, "auto" | SNAPSHOT_FAMILY) {
+        return Ok(());
+    }
+    let named = registry.engine_or_family(engine, None)?;
+    let is_of_it = named.iter().any(|found| found.engine.backend.as_deref() == Some(backend));
+    if is_of_it {
+        return Ok(());
+    }
+    Err(PluginError::OtherBackend { engine: engine.to_owned(), backend: backend.to_owned() })
 }

@@ -99,3 +99,24 @@ fn the_server_is_told_where_a_system_tablespace_of_its_own_directory_is() {
     let expected = "--innodb-data-home-dir=/t/external/1/system".to_owned();
     assert!(layout.options().contains(&expected), "{:?}", layout.options());
 }
+
+/// A server that was started with the paths of the source would open the source's own files.
+#[test]
+fn files_of_the_system_tablespace_with_full_paths_are_told_where_they_are_now() {
+    let layout = |value: &str, roots: &[(&str, &str)]| {
+        let mut manifest = manifest(roots);
+        let value = serde_json::Value::from(value);
+        manifest.source.facts.insert("innodb_data_file_path".to_owned(), value);
+        Layout::new(Path::new("/t"), &manifest, &[])
+    };
+    let roots = [("data", "/var/lib/mysql"), ("external/1", "/srv/one")];
+    let full = "/srv/one/ibdata1:12M;/var/lib/mysql/ibdata2:12M:autoextend:max:1G";
+    let options = layout(full, &roots).unwrap().options().to_vec();
+    let path = "/t/external/1/one/ibdata1:12M;/t/data/ibdata2:12M:autoextend:max:1G";
+    assert!(options.contains(&format!("--innodb-data-file-path={path}")), "{options:?}");
+    assert!(options.contains(&"--innodb-data-home-dir=".to_owned()), "{options:?}");
+    let relative = layout("ibdata1:12M;ibdata2:12M:autoextend", &roots[..1]).unwrap();
+    assert_eq!(relative.options(), ["--innodb-data-file-path=ibdata1:12M;ibdata2:12M:autoextend"]);
+    let error = layout("/elsewhere/ibdata1:12M", &roots).unwrap_err();
+    assert!(matches!(error, RestoreError::SystemFile { .. }), "{error}");
+}

@@ -15,7 +15,7 @@ fn row(name: &str) -> Row {
 }
 
 fn volume(name: &str) -> Volume {
-    Volume { row: row(name), filesystem: "ext4".to_owned(), mounts: Vec::new() }
+    Volume { row: row(name), pool: None, filesystem: "ext4".to_owned(), mounts: Vec::new() }
 }
 
 fn wanting(bytes: u64) -> Options {

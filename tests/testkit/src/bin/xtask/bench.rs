@@ -4,10 +4,15 @@ mod clone;
 mod contest;
 mod dump;
 mod figure;
+mod guests;
+mod inside;
 mod list;
+mod mariadb_backup;
 mod memory;
 mod pipeline;
+mod restore;
 mod setting;
+mod snapshot;
 mod stall;
 mod usage;
 
@@ -15,15 +20,16 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use dbbackup_testkit::DataSet;
 use figure::{Figure, Report};
+pub(crate) use inside::{InsideArgs, run as run_inside};
 use setting::Setting;
 use std::fs;
 use std::path::PathBuf;
 
 /// Measure the product beside its peers, and say which figure keeps its bound.
 ///
-/// Builds the product in release mode, fetches the peers (tar, gzip, pigz, zstd, mysqldump) and the
+/// Builds the product in release mode, fetches the peers (tar, gzip, pigz, zstd, mysqldump, mariadb-backup) and the
 /// makers of the data (sysbench, tpchgen-cli), and keeps the data sets in the cache directory,
-/// 3 GB at scale 1. A figure and its peer take turns, so that both see the same load of the
+/// 6 GB at scale 1. A figure and its peer take turns, so that both see the same load of the
 /// machine; what counts is the median of the ratios of each turn. Nothing is installed, and a
 /// missed bound is a finding, not a failure.
 #[derive(Debug, clap::Args)]
@@ -63,6 +69,10 @@ enum Topic {
     Abi,
     /// The clone protocol beside the server's own clone and a dump; restore, memory and stalls.
     Clone,
+    /// A Btrfs snapshot of MariaDB beside `mariadb-backup`; restore, memory and stalls.
+    Snapshot,
+    /// LVM and ZFS snapshots beside `mariadb-backup`, a fifth of the data, in guests.
+    Guests,
 }
 
 impl Topic {
@@ -74,6 +84,8 @@ impl Topic {
             Self::List => list::measure(setting),
             Self::Abi => abi::measure(setting),
             Self::Clone => clone::measure(setting),
+            Self::Snapshot => snapshot::measure(setting),
+            Self::Guests => guests::measure(setting),
         }
     }
 
@@ -81,6 +93,8 @@ impl Topic {
     fn engine(self) -> Option<&'static str> {
         match self {
             Self::Clone => Some("clone"),
+            Self::Snapshot => Some("btrfs-snapshot"),
+            Self::Guests => Some("lvm-snapshot"),
             _ => None,
         }
     }

@@ -20,6 +20,8 @@ struct Xtask {
 #[derive(Debug, Subcommand)]
 enum Task {
     Bench(bench::BenchArgs),
+    #[command(hide = true)]
+    BenchInside(bench::InsideArgs),
     Demo(demo::DemoArgs),
     Dist(dist::DistArgs),
     Servers(servers::ServersArgs),
@@ -29,6 +31,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Xtask::parse().task {
         Task::Bench(args) => bench::run(&args),
+        Task::BenchInside(args) => bench::run_inside(&args),
         Task::Demo(args) => demo::run(&args),
         Task::Dist(args) => dist::run(&args),
         Task::Servers(args) => servers::run(&args),

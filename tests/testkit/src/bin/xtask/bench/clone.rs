@@ -2,16 +2,14 @@
 use super::contest::{Contest, Round, chain};
 use super::dump::{backup, mysqldump, options};
 use super::figure::{Bound, Figure};
-use super::pipeline::{tar, unpack};
+use super::pipeline::tar;
 use super::setting::{Setting, remove};
-use super::{memory, stall};
+use super::{memory, restore, stall};
 use anyhow::{Context, Result};
 use dbbackup_testkit::{
     ADMIN_PASSWORD, ADMIN_USER, DataSet, Flavor, MeasuredData, Server, ServerOptions,
 };
-use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 const ENGINE: &str = "clone";
 
@@ -99,28 +97,10 @@ impl Bench<'_> {
         begun.ratio("mysqldump | gzip", Bound::AtMost(1.0 / 8.0), rounds)
     }
 
-    /// A restore with all its checks beside the bare extraction of the same artefact, synced.
     fn restore(&self) -> Result<Figure> {
         let artefact = self.setting.path("restored.tar.zst");
         self.ours(&artefact)?;
-        let begun = Figure::begin("clone: restore", self.data.set().name())?;
-        let rounds = self.contest(&[], "data").run(
-            |output| {
-                let words = ["restore".into(), artefact.clone().into_os_string()];
-                let restore = self.setting.rig.dbbackup(words).arg("--target-dir").arg(output);
-                chain(vec![restore.to_command()], None)
-            },
-            |output| {
-                fs::create_dir(output)?;
-                chain(vec![unpack(self.setting, &artefact, output)], None)?;
-                let mut sync = Command::new("sync");
-                sync.arg("--file-system").arg(output);
-                chain(vec![sync], None)
-            },
-        )?;
-        remove(&artefact)?;
-        remove(&self.setting.path("restored.tar.zst.manifest.json"))?;
-        begun.ratio("our extraction", Bound::AtMost(1.2), rounds)
+        restore::beside_extraction(self.setting, ENGINE, self.data.set().name(), &artefact)
     }
 
     fn ours(&self, output: &Path) -> Result<()> {

@@ -2,13 +2,13 @@
 use super::setting::remove;
 use super::usage::Usage;
 use anyhow::{Context, Result, bail};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// One turn of each.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Round {
     /// Ours.
     pub(crate) ours: Turn,
@@ -17,7 +17,7 @@ pub(crate) struct Round {
 }
 
 /// What one side took, and what it made.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Turn {
     /// Time.
     #[serde(flatten)]

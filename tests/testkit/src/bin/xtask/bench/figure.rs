@@ -31,6 +31,8 @@ pub(crate) enum Bound {
     Below(f64),
     /// More than this.
     Above(f64),
+    /// Nothing: it is there to be read.
+    Informative,
 }
 
 /// What came out.
@@ -139,17 +141,19 @@ impl Begun {
 }
 
 impl Figure {
-    /// Whether the median keeps the bound.
-    fn is_kept(&self) -> bool {
+    /// Whether the median keeps the bound, if it has one.
+    fn verdict(&self) -> &'static str {
         let median = match &self.measured {
             Measured::Ratio { wall, .. } => wall.median,
             Measured::Value { value, .. } => value.median,
         };
-        match self.bound {
+        let is_kept = match self.bound {
             Bound::AtMost(most) => median <= most,
             Bound::Below(limit) => median < limit,
             Bound::Above(limit) => median > limit,
-        }
+            Bound::Informative => return "",
+        };
+        if is_kept { "kept" } else { "MISSED" }
     }
 
     fn cells(&self) -> [String; 8] {
@@ -164,7 +168,6 @@ impl Figure {
                 (spread(value, &format!(" {unit}")), String::new())
             }
         };
-        let verdict = if self.is_kept() { "kept" } else { "MISSED" };
         [
             self.name.clone(),
             self.data.clone(),
@@ -172,7 +175,7 @@ impl Figure {
             main,
             cpu,
             self.bound.to_string(),
-            verdict.to_owned(),
+            self.verdict().to_owned(),
             format!("{:.1}-{:.1}", self.load[0], self.load[1]),
         ]
     }
@@ -184,6 +187,7 @@ impl fmt::Display for Bound {
             Self::AtMost(most) => write!(f, "<= {most}"),
             Self::Below(limit) => write!(f, "< {limit}"),
             Self::Above(limit) => write!(f, "> {limit}"),
+            Self::Informative => write!(f, "-"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The most memory that a dump takes, of all its processes together, whatever the size of the data.
 use super::dump::{backup, options};
 use super::figure::{Bound, Figure};
-use super::setting::{Setting, remove};
+use super::setting::{Setting, manifest_of, remove};
 use anyhow::{Context, Result, ensure};
 use dbbackup_testkit::{DataSet, Flavor, Scratch, Server, children_of, pause};
 use std::collections::BTreeMap;
@@ -57,9 +57,7 @@ pub(crate) fn peak(
     let output = setting.path(output);
     let bytes = watched(backup(setting, server, engine, &output))?;
     remove(&output)?;
-    let mut manifest = output.into_os_string();
-    manifest.push(".manifest.json");
-    remove(manifest.as_ref())?;
+    remove(&manifest_of(&output))?;
     #[allow(clippy::cast_precision_loss, reason = "sizes that a double counts exactly")]
     let megabytes = bytes as f64 / 1e6;
     begun.value("", Bound::Below(BOUND_MB), "MB", vec![megabytes])

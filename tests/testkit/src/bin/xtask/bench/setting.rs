@@ -22,6 +22,8 @@ pub(crate) struct Setting {
     examples: BTreeMap<&'static str, PathBuf>,
 }
 
+/// Size of the data in a guest, as a part of the size outside.
+pub(crate) const GUEST_SCALE: f64 = 0.2;
 /// Programs and plugins of the workspace that only measure.
 const EXAMPLES: [&str; 9] = [
     "pipeline_bench",
@@ -50,12 +52,39 @@ impl Setting {
         Ok(Self { rounds, scale, sets, product, rig, peers, examples })
     }
 
+    /// What a measurement inside of a guest has: a product that was built outside, and no programs
+    /// that only measure.
+    ///
+    /// # Errors
+    /// As for [`Setting::prepare`].
+    pub(crate) fn inside(rounds: u32, scale: f64) -> Result<Self> {
+        let (product, peers) = (Product::built()?, Peers::fetch()?);
+        let rig = Rig::of(&product)?;
+        Ok(Self { rounds, scale, sets: Vec::new(), product, rig, peers, examples: BTreeMap::new() })
+    }
+
     /// A data set of MySQL at the scale of this run; nobody else uses it meanwhile.
     ///
     /// # Errors
     /// It cannot be made.
     pub(crate) fn data(&self, set: DataSet) -> Result<MeasuredData> {
-        data(set, self.scale)
+        self.data_on(Flavor::Mysql97, set)
+    }
+
+    /// The same on another server.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(crate) fn data_on(&self, flavor: Flavor, set: DataSet) -> Result<MeasuredData> {
+        self.data_at(flavor, set, self.scale)
+    }
+
+    /// The same at another scale.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(crate) fn data_at(&self, flavor: Flavor, set: DataSet, scale: f64) -> Result<MeasuredData> {
+        data(set, flavor, scale)
     }
 
     /// A stock tool, which finds the others on its `PATH`.
@@ -91,12 +120,22 @@ impl Setting {
 /// The network or the disk says no.
 pub(crate) fn prepare_data(sets: &[DataSet], scale: f64) -> Result<()> {
     Peers::fetch()?;
-    sets.iter().try_for_each(|set| data(*set, scale).map(drop))
+    for flavor in Flavor::COVERED {
+        sets.iter().try_for_each(|set| data(*set, flavor, scale).map(drop))?;
+    }
+    data(DataSet::Sysbench, Flavor::Mariadb1011, scale * GUEST_SCALE).map(drop)
 }
 
-fn data(set: DataSet, scale: f64) -> Result<MeasuredData> {
-    println!("   data: {} at scale {scale}", set.name());
-    MeasuredData::prepare(set, Flavor::Mysql97, scale)
+fn data(set: DataSet, flavor: Flavor, scale: f64) -> Result<MeasuredData> {
+    println!("   data: {} of {} at scale {scale}", set.name(), flavor.name());
+    MeasuredData::prepare(set, flavor, scale)
+}
+
+/// The manifest beside an artefact.
+pub(crate) fn manifest_of(artefact: &Path) -> PathBuf {
+    let mut name = artefact.to_owned().into_os_string();
+    name.push(".manifest.json");
+    name.into()
 }
 
 /// Removes a file or a directory with all that is in it, or nothing.

@@ -46,6 +46,23 @@ pub(crate) fn measure(
     begun.value("control of the same load", Bound::AtMost(BOUND_MS), "ms more", differences)
 }
 
+/// The longest transaction while something else runs, as it is, in each round.
+pub(crate) fn of_peer(
+    setting: &Setting,
+    server: &Server,
+    peer: &str,
+    run: impl Fn(&Path) -> Result<()>,
+) -> Result<Figure> {
+    let begun = Figure::begin(format!("{peer}: stall of commits"), "5 ms probe")?;
+    let directory = setting.path("turn");
+    let output = directory.join("stall");
+    let turn = |_| longest_transaction(server, &directory, || run(&output));
+    let longest = (0..setting.rounds).map(turn).collect::<Result<_>>()?;
+    remove(&directory)?;
+    server.sql("DROP DATABASE write_load")?;
+    begun.value("", Bound::Informative, "ms", longest)
+}
+
 /// The longest transaction of the probe while `run` does its work, milliseconds.
 fn longest_transaction(
     server: &Server,

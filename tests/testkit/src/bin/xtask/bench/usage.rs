@@ -1,7 +1,7 @@
 //! What a piece of work takes: time on the clock, and time of processors.
 use anyhow::{Context, Result};
 use rustix::param::clock_ticks_per_second;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs;
 use std::time::Instant;
@@ -11,7 +11,7 @@ const OWN_TIMES: usize = 11;
 const CHILDREN_TIMES: usize = 13;
 
 /// What a run took.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Usage {
     /// Seconds on the clock.
     pub(crate) wall: f64,
