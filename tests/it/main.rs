@@ -10,6 +10,7 @@
     reason = "a test may panic and print"
 )]
 mod abi_gate;
+mod clone_beside;
 mod clone_faults;
 mod clone_hostile;
 mod clone_methods;

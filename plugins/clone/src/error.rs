@@ -7,7 +7,13 @@ use dbbackup_sdk::{
     wire::WireError,
 };
 
-use crate::{artefact::DocumentError, options::OptionsError, rpc::CodecError};
+use crate::{
+    artefact::DocumentError,
+    beside::BesideError,
+    options::OptionsError,
+    rpc::CodecError,
+    unstartable::{self, Unstartable},
+};
 
 /// Errors of a donor that say that a connection of the clone broke.
 const NETWORK: std::ops::RangeInclusive<i32> = 1156..=1161;
@@ -68,6 +74,12 @@ pub(crate) enum CloneError {
     /// The donor writes no redo log.
     #[error("the redo log of the server is disabled")]
     NoRedo,
+    /// No server would start on the clone.
+    #[error(transparent)]
+    Unstartable(#[from] Unstartable),
+    /// Tables could not be dumped beside the clone.
+    #[error(transparent)]
+    Beside(#[from] BesideError),
     /// Something is encrypted at rest.
     #[error("{what} is encrypted, and a clone would carry its keys in clear")]
     Encrypted {
@@ -208,6 +220,9 @@ impl Classify for CloneError {
             Self::Options(_) => ErrorCode::CONFIG,
             Self::Session(error) => error.code(),
             Self::Replica(error) => error.code(),
+            Self::Beside(error) => error.code(),
+            Self::Unstartable(Unstartable::Table { .. }) => ErrorCode::PRECONDITION,
+            Self::Unstartable(Unstartable::Session(error)) => error.code(),
             Self::Wire(error) => error.code(),
             Self::Host(error) => error.code(),
             Self::Cancelled => ErrorCode::CANCELLED,
@@ -243,6 +258,9 @@ impl Classify for CloneError {
         let hint = match self {
             Self::Session(error) => return error.hint(),
             Self::Replica(error) => return error.hint(),
+            Self::Beside(error) => return error.hint(),
+            Self::Unstartable(Unstartable::Table { .. }) => unstartable::HINT,
+            Self::Unstartable(Unstartable::Session(error)) => return error.hint(),
             Self::Wire(error) => return error.hint(),
             Self::Host(error) => return error.hint(),
             Self::Cut { source, .. } => return source.hint(),
@@ -259,8 +277,8 @@ impl Classify for CloneError {
             }
             Self::Encrypted { .. } => "use another engine, such as mysqldump",
             Self::NonInnodb { .. } => {
-                "convert them to InnoDB, use another engine, or leave them empty with \
-                 --accept-degraded non-transactional"
+                "dump them beside the clone with --include-non-innodb, convert them to InnoDB, use \
+                 another engine, or leave them empty with --accept-degraded non-transactional"
             }
             Self::Donor { code: 3634, .. } => {
                 "another clone of this server is running; try again when it is done"
@@ -278,6 +296,7 @@ impl Classify for CloneError {
     fn is_retryable(&self) -> bool {
         match self {
             Self::Session(error) => error.is_retryable(),
+            Self::Beside(error) => error.is_retryable(),
             Self::Wire(error) => error.is_retryable(),
             Self::Host(error) => error.is_retryable(),
             Self::Donor { code, .. } => *code == 3634 || NETWORK.contains(code),

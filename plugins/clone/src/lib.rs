@@ -3,6 +3,7 @@
 
 mod artefact;
 mod assess;
+mod beside;
 mod doctor;
 mod error;
 mod local;
@@ -13,6 +14,7 @@ mod restore;
 mod rpc;
 mod server_clone;
 mod source;
+mod unstartable;
 
 use dbbackup_sdk::{
     BackupEngine, BackupRun, DoctorEngine, Engine, EntryReader, Failure, Host, RestoreEngine,

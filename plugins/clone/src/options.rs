@@ -25,6 +25,8 @@ pub(crate) struct Options {
     pub(crate) ddl_timeout_seconds: u32,
     /// Protocol: how often a cut connection is made again.
     pub(crate) restarts: u32,
+    /// Whether tables of other storage engines than InnoDB are dumped beside the clone.
+    pub(crate) include_non_innodb: bool,
     /// Local and recipient: directory on the server's host that the server clones into.
     pub(crate) data_dir: Option<String>,
     /// Recipient: host of the donor.
@@ -46,6 +48,7 @@ impl Default for Options {
             ddl: Ddl::default(),
             ddl_timeout_seconds: DEFAULT_DDL_TIMEOUT_SECONDS,
             restarts: DEFAULT_RESTARTS,
+            include_non_innodb: false,
             data_dir: None,
             donor_host: None,
             donor_port: 3306,

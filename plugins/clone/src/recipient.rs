@@ -10,9 +10,11 @@ use dbbackup_sdk::{
 };
 
 use crate::{
+    beside::Beside,
     options::{DONOR_PASSWORD_SECRET, Options},
     server_clone::{self, CloningServer, MethodError},
     source::Source,
+    unstartable,
 };
 
 /// Room beside the data.
@@ -28,7 +30,15 @@ pub(crate) fn backup(
     let donor = Donor::of(run, options)?;
     donor.check_listed(&mut server.session)?;
     let mut donor_session = donor.connect(run)?;
-    let source = Source::ask(&mut donor_session)?;
+    let mut source = Source::ask(&mut donor_session)?;
+    unstartable::check(&mut donor_session)?;
+    let beside = match options.include_non_innodb {
+        true => Some(Beside::prepare(&mut donor_session)?),
+        false => None,
+    };
+    if beside.is_some() {
+        source.left_out.clear();
+    }
     let degraded = server.check_left_out(&source)?;
     let needed_bytes = needed_bytes(&mut donor_session, &source)?;
     let before = position(&mut donor_session)?;
@@ -39,6 +49,9 @@ pub(crate) fn backup(
     let after = position(&mut donor_session)?;
     let coordinates = server_clone::bracket(before, after);
     let mut summary = server_clone::summary(&source, options, degraded, coordinates);
+    if let Some(beside) = beside {
+        beside.dump(run, sink)?.describe(&mut summary);
+    }
     let uuid = donor_session.variable("server_uuid")?.unwrap_or_default();
     summary.source.insert(
         "donor".to_owned(),

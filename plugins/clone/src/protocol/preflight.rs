@@ -3,10 +3,10 @@
 
 use dbbackup_sdk::server::{Requirement, Session, quote::Escaping};
 
-use crate::{error::CloneError, protocol::observer::Observer};
+use crate::{error::CloneError, protocol::observer::Observer, unstartable};
 
 /// Name under which an operator accepts tables that come out empty.
-const ACCEPT_NON_TRANSACTIONAL: &str = "non-transactional";
+pub(super) const ACCEPT_NON_TRANSACTIONAL: &str = "non-transactional";
 /// First version with the clone plugin.
 const CLONE_SINCE: [u16; 3] = [8, 0, 17];
 /// What a donor demands of `max_allowed_packet`.
@@ -34,6 +34,7 @@ pub(crate) struct Facts {
 /// What is missing, each with the statement that mends it.
 pub(crate) fn check(observer: &mut Observer, accepted: &[String]) -> Result<Facts, CloneError> {
     let sees_all_tables = observer.ask(check_server)?;
+    observer.ask(|session| Ok(unstartable::check(session)?))?;
     let empty_tables = tables_left_empty(observer)?;
     if !empty_tables.is_empty() && !accepted.iter().any(|name| name == ACCEPT_NON_TRANSACTIONAL) {
         return Err(CloneError::NonInnodb { tables: empty_tables });
