@@ -2,7 +2,7 @@
 //! are of one instant, and who may not read them is told so before anything is written.
 use crate::{cloned::Source, logical::load_with_client};
 use anyhow::{Context as _, Result, ensure};
-use dbbackup_testkit::{Contents, Flavor, Server, ServerOptions};
+use dbbackup_testkit::{Contents, Flavor, Outcome, Server, ServerOptions};
 use std::{fs, path::Path, process::Command, time::Duration};
 
 /// Tables of every storage engine that a clone leaves empty; names and values that want quoting.
@@ -150,4 +150,41 @@ fn tables_with_which_no_server_starts_on_a_clone_are_refused_by_name() -> Result
         refused.expect_exit(4)?.expect_stderr("kinds.a`b (MyISAM) has a backtick in its name")?;
     }
     Ok(())
+}
+
+#[test]
+fn tables_that_the_account_did_not_see_are_found_by_the_first_boot() -> Result<()> {
+    let source = Source::start(ServerOptions::default())?;
+    source.server.sql(
+        "CREATE TABLE kinds.isam (i INT) ENGINE=MyISAM; INSERT INTO kinds.isam VALUES (1); \
+         CREATE TABLE kinds.archived (i INT) ENGINE=ARCHIVE; \
+         CREATE USER keeper@'%' IDENTIFIED BY 'k'; GRANT BACKUP_ADMIN ON *.* TO keeper@'%'",
+    )?;
+    let port = source.server.port().to_string();
+    let connection = ["--host", "127.0.0.1", "--port", &port, "--user", "keeper"];
+    let backup = ["physical-backup", "--engine", "clone", "--output", "db.tar"];
+    let run = source.rig.dbbackup(backup).args(connection).env("MYSQL_PWD", "k").run()?;
+    run.expect_success()?.expect_stderr("the account does not see all tables")?;
+    let dry = ["restore", "db.tar", "--target-dir", "restored", "--dry-run"];
+    let dry = source.rig.dbbackup(dry).run()?;
+    dry.expect_success()?.expect_stderr("did not see every table")?;
+    let unseen = verify(&source, "db.tar")?;
+    unseen.expect_exit(20)?.expect_stdout("kinds.archived (ARCHIVE): comes back empty")?;
+    unseen.expect_stdout("kinds.isam (MyISAM): comes back empty")?;
+
+    let accept = ["--accept-degraded", "non-transactional"];
+    source.backup("protocol", "seen.tar").args(accept).run()?.expect_exit(10)?;
+    let seen = verify(&source, "seen.tar")?;
+    seen.expect_success()?.expect_stdout("kinds.isam (MyISAM): no rows of it")?;
+    Ok(())
+}
+
+/// Boots a scratch server on a copy.
+fn verify(source: &Source, artefact: &str) -> Result<Outcome> {
+    let mysqld = source.server.tree().mysqld_path().display().to_string();
+    // A short place: the path of the scratch server's socket has a limit.
+    let state = tempfile::tempdir()?;
+    let verify = ["verify", artefact, "--level", "boot", "--mysqld", &mysqld];
+    let verify = source.rig.dbbackup(verify).env("DBBACKUP_STATE_DIR", state.path());
+    verify.deadline(Duration::from_secs(300)).run()
 }

@@ -11,6 +11,7 @@
 )]
 mod abi_gate;
 mod clone_beside;
+mod clone_encrypted;
 mod clone_faults;
 mod clone_hostile;
 mod clone_methods;

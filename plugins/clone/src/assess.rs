@@ -9,7 +9,7 @@ use dbbackup_sdk::{
     server::{Account, quote},
 };
 
-use crate::options::{Method, Options};
+use crate::options::{Encrypted, Method, Options};
 
 /// The first server with the clone plugin.
 const OLDEST: [u16; 3] = [8, 0, 17];
@@ -103,11 +103,10 @@ fn of_tables(server: &ServerFacts, options: &Options) -> Vec<Blocker> {
         let option = "--accept-degraded non-transactional".to_owned();
         blockers.push(blocker(&what, Some(Remedy::Option(option))));
     }
-    if server.encrypted {
-        let advice =
-            "a clone starts only with the server's keyring: use a snapshot engine and keep \
-                      the keyring, or mysqldump"
-                .to_owned();
+    if server.encrypted && options.encrypted == Encrypted::Refuse {
+        let advice = "a clone starts only with the server's keyring: keep a copy of that and give \
+             --engine-option encrypted=keep, or use a snapshot engine or mysqldump"
+            .to_owned();
         blockers.push(blocker("files are encrypted at rest", Some(Remedy::Advice(advice))));
     }
     blockers

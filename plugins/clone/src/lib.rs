@@ -14,6 +14,7 @@ mod restore;
 mod rpc;
 mod server_clone;
 mod source;
+mod unseen;
 mod unstartable;
 
 use dbbackup_sdk::{

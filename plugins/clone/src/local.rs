@@ -14,7 +14,7 @@ use crate::{
     beside::Beside,
     options::Options,
     server_clone::{self, CloningServer, MethodError},
-    unstartable,
+    unseen, unstartable,
 };
 
 /// Room beside the data: redo of the meantime, and what the server's estimate leaves out.
@@ -34,6 +34,7 @@ pub(crate) fn backup(
     let mut server = CloningServer::connect(run, options)?;
     let is_replica = run.request.environment.server.as_ref().is_some_and(|server| server.replica);
     unstartable::check(&mut server.session)?;
+    let sees_all_tables = unseen::sees_all(&server.session.grants()?);
     let beside = match options.include_non_innodb {
         true => Some(Beside::prepare(&mut server.session)?),
         false => None,
@@ -54,6 +55,9 @@ pub(crate) fn backup(
     let after = position(&mut server.session)?;
     let coordinates = server_clone::bracket(before, after);
     let mut summary = server_clone::summary(&server.source, options, degraded, coordinates);
+    if !sees_all_tables {
+        unseen::note(&mut summary);
+    }
     if let Some(beside) = beside {
         beside.dump(run, sink)?.describe(&mut summary);
     }

@@ -25,6 +25,8 @@ pub(crate) struct Options {
     pub(crate) ddl_timeout_seconds: u32,
     /// Protocol: how often a cut connection is made again.
     pub(crate) restarts: u32,
+    /// What becomes of encrypted tablespaces.
+    pub(crate) encrypted: Encrypted,
     /// Whether tables of other storage engines than InnoDB are dumped beside the clone.
     pub(crate) include_non_innodb: bool,
     /// Local and recipient: directory on the server's host that the server clones into.
@@ -48,6 +50,7 @@ impl Default for Options {
             ddl: Ddl::default(),
             ddl_timeout_seconds: DEFAULT_DDL_TIMEOUT_SECONDS,
             restarts: DEFAULT_RESTARTS,
+            encrypted: Encrypted::default(),
             include_non_innodb: false,
             data_dir: None,
             donor_host: None,
@@ -142,4 +145,16 @@ pub(crate) enum Ddl {
     Allow,
     /// It waits: the server holds its backup lock until the clone is done.
     Block,
+}
+
+/// What becomes of encrypted tablespaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Encrypted {
+    /// They end the run before anything is written: a copy does not start without the keyring, which
+    /// no clone holds.
+    #[default]
+    Refuse,
+    /// They stay encrypted, with keys that only the source's keyring opens.
+    Keep,
 }

@@ -38,7 +38,7 @@ use crate::{
     artefact::Layout,
     beside::Beside,
     error::CloneError,
-    options::{Ddl, Options},
+    options::{Ddl, Encrypted, Options},
     rpc::{Command, Locator, State, begin},
 };
 
@@ -79,7 +79,8 @@ pub(crate) fn run(
     let mut facts = preflight::check(&mut observer, &accepted)?;
 
     let layout = if options.connections > 1 { Layout::Chunks } else { Layout::Files };
-    let machine = Machine::new(sink, layout, &run.host)?;
+    let mut machine = Machine::new(sink, layout, &run.host)?;
+    machine.files.keeps_encrypted = options.encrypted == Encrypted::Keep;
     let setup = Setup { connect: &connect, options, host: &run.host };
     let mut clone = Clone { setup, machine, observer };
     let started = Instant::now();

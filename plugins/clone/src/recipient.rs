@@ -14,7 +14,7 @@ use crate::{
     options::{DONOR_PASSWORD_SECRET, Options},
     server_clone::{self, CloningServer, MethodError},
     source::Source,
-    unstartable,
+    unseen, unstartable,
 };
 
 /// Room beside the data.
@@ -32,6 +32,7 @@ pub(crate) fn backup(
     let mut donor_session = donor.connect(run)?;
     let mut source = Source::ask(&mut donor_session)?;
     unstartable::check(&mut donor_session)?;
+    let sees_all_tables = unseen::sees_all(&donor_session.grants()?);
     let beside = match options.include_non_innodb {
         true => Some(Beside::prepare(&mut donor_session)?),
         false => None,
@@ -49,6 +50,9 @@ pub(crate) fn backup(
     let after = position(&mut donor_session)?;
     let coordinates = server_clone::bracket(before, after);
     let mut summary = server_clone::summary(&source, options, degraded, coordinates);
+    if !sees_all_tables {
+        unseen::note(&mut summary);
+    }
     if let Some(beside) = beside {
         beside.dump(run, sink)?.describe(&mut summary);
     }

@@ -16,6 +16,8 @@ pub(crate) const NO_TABLESPACE: u32 = u32::MAX;
 /// Every file that the donor has named.
 #[derive(Debug, Default)]
 pub(crate) struct FileTable {
+    /// Encrypted tablespaces are taken as they are.
+    pub(crate) keeps_encrypted: bool,
     files: BTreeMap<u32, ClonedFile>,
     /// Names that DDL has given since, by index; nothing for a dropped file.
     now: BTreeMap<u32, Option<EntryPath>>,
@@ -55,7 +57,7 @@ impl FileTable {
             *size = meta.size_bytes.max(*size);
             return Ok(());
         }
-        if meta.flags.is_encrypted() {
+        if meta.flags.is_encrypted() && !self.keeps_encrypted {
             return Err(CloneError::Encrypted { what: shown(meta) });
         }
         let stage = match meta.state {

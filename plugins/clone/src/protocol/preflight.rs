@@ -3,7 +3,7 @@
 
 use dbbackup_sdk::server::{Requirement, Session, quote::Escaping};
 
-use crate::{error::CloneError, protocol::observer::Observer, unstartable};
+use crate::{error::CloneError, protocol::observer::Observer, unseen, unstartable};
 
 /// Name under which an operator accepts tables that come out empty.
 pub(super) const ACCEPT_NON_TRANSACTIONAL: &str = "non-transactional";
@@ -53,7 +53,7 @@ fn check_server(session: &mut Session) -> Result<bool, CloneError> {
     }
     check_plugin(session)?;
     check_settings(session)?;
-    Ok(grants.allows(&Requirement::global("SELECT")))
+    Ok(unseen::sees_all(&grants))
 }
 
 /// User tables that come out of a clone empty, as `schema.table (engine)`; of those that the account

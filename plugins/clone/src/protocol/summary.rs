@@ -12,6 +12,7 @@ use crate::{
     error::CloneError,
     protocol::{machine::Machine, observer::Observer, preflight::Facts},
     rpc::DESCRIPTOR_VERSION,
+    unseen,
 };
 
 /// Permission bits of our documents.
@@ -143,19 +144,12 @@ fn exclude(summary: &mut BackupSummary, facts: &Facts, empty_tables: Vec<String>
         let why = "a clone copies InnoDB alone: the table comes back empty".to_owned();
         summary.excluded.push(ExcludedRecord { what: table, why });
     }
+    if !facts.sees_all_tables {
+        unseen::note(summary);
+    }
     let mut push = |what: &str, why: &str| {
         summary.excluded.push(ExcludedRecord { what: what.to_owned(), why: why.to_owned() });
     };
-    if !facts.sees_all_tables {
-        tracing::warn!(
-            "the account does not see all tables: rows in other storage engines than InnoDB, if \
-             there are any, are not in the backup; GRANT SELECT ON *.* lets the run find out"
-        );
-        push(
-            "rows in other storage engines than InnoDB",
-            "a clone copies InnoDB alone, and the account does not see whether there are any",
-        );
-    }
     push("server configuration and mysqld-auto.cnf", "they are no part of a clone");
     push("binary logs", "they are no part of a clone");
 }

@@ -27,6 +27,7 @@ pub(crate) use error::RestoreError;
 use crate::{
     artefact::{CloneDocument, DOCUMENT_PATH, OUR_ROOT},
     restore::{apply::Applier, fate::Fates, finish::Finisher, places::Places},
+    unseen,
 };
 
 /// Checks what can be checked before a byte is written.
@@ -43,6 +44,13 @@ pub(crate) fn check(run: &RestoreRun) -> Result<RestorePlan, RestoreError> {
         plan.steps.push("rename, remove and make files as DDL did meanwhile".to_owned());
     }
     plan.steps.push("check every page".to_owned());
+    if request.manifest.source.facts.contains_key(unseen::FACT) {
+        plan.warnings.push(
+            "the account that made the backup did not see every table: those of other storage \
+             engines than InnoDB, if there are any, come back empty"
+                .to_owned(),
+        );
+    }
     if beside::is_there(request) {
         plan.warnings.push(beside::advice(request)?);
     }
