@@ -81,10 +81,26 @@ pub(crate) enum CloneError {
     #[error(transparent)]
     Beside(#[from] BesideError),
     /// Something is encrypted at rest.
-    #[error("{what} is encrypted, and a clone would carry its keys in clear")]
+    #[error(
+        "{what} is encrypted at rest, and a copy does not start without the keyring, which no clone holds"
+    )]
     Encrypted {
         /// File or logs.
         what: String,
+    },
+    /// Redo or undo logs are encrypted at rest.
+    #[error("{setting} is ON, and the clone protocol brings the keys of logs in clear")]
+    EncryptedLogs {
+        /// The server's setting.
+        setting: &'static str,
+    },
+    /// An encrypted file was made, or got another key, while the clone ran.
+    #[error(
+        "{name} was made, encrypted or decrypted while the clone ran or just before: its key would be in clear"
+    )]
+    EncryptedMeanwhile {
+        /// The file.
+        name: EntryPath,
     },
     /// User tables that come out of a clone empty.
     #[error(
@@ -234,12 +250,14 @@ impl Classify for CloneError {
             | Self::PacketSize { .. }
             | Self::NoRedo
             | Self::Encrypted { .. }
+            | Self::EncryptedLogs { .. }
             | Self::NonInnodb { .. } => ErrorCode::PRECONDITION,
             Self::Codec(
                 CodecError::ProtocolVersion { .. }
                 | CodecError::DescriptorVersion { .. }
                 | CodecError::Engine { .. },
             ) => ErrorCode::PRECONDITION,
+            Self::EncryptedMeanwhile { .. } => ErrorCode::SOURCE_IO,
             Self::Silent { .. } => ErrorCode::TIMEOUT,
             Self::Cut { source, .. } => source.code(),
             Self::Donor { .. }
@@ -275,7 +293,17 @@ impl Classify for CloneError {
             Self::Version { .. } => {
                 "the clone protocol exists from MySQL 8.0.17 on; use another engine"
             }
-            Self::Encrypted { .. } => "use another engine, such as mysqldump",
+            Self::Encrypted { .. } => {
+                "keep a copy of the server's keyring and give --engine-option encrypted=keep, or use \
+                 another engine, such as mysqldump"
+            }
+            Self::EncryptedLogs { .. } => {
+                "take the clone with --clone-method local, which keeps them encrypted, or use another \
+                 engine, such as mysqldump"
+            }
+            Self::EncryptedMeanwhile { .. } => {
+                "run it again, and let DDL wait meanwhile: --clone-ddl block"
+            }
             Self::NonInnodb { .. } => {
                 "dump them beside the clone with --include-non-innodb, convert them to InnoDB, use \
                  another engine, or leave them empty with --accept-degraded non-transactional"
@@ -300,7 +328,7 @@ impl Classify for CloneError {
             Self::Wire(error) => error.is_retryable(),
             Self::Host(error) => error.is_retryable(),
             Self::Donor { code, .. } => *code == 3634 || NETWORK.contains(code),
-            Self::Cut { .. } | Self::Silent { .. } => true,
+            Self::Cut { .. } | Self::Silent { .. } | Self::EncryptedMeanwhile { .. } => true,
             _ => false,
         }
     }

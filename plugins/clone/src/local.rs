@@ -12,6 +12,7 @@ use dbbackup_sdk::{
 
 use crate::{
     beside::Beside,
+    encrypted,
     options::Options,
     server_clone::{self, CloningServer, MethodError},
     unseen, unstartable,
@@ -55,6 +56,9 @@ pub(crate) fn backup(
     let after = position(&mut server.session)?;
     let coordinates = server_clone::bracket(before, after);
     let mut summary = server_clone::summary(&server.source, options, degraded, coordinates);
+    if server.has_encrypted {
+        encrypted::describe(&mut summary);
+    }
     if !sees_all_tables {
         unseen::note(&mut summary);
     }

@@ -72,6 +72,9 @@ impl Options {
         match self.method {
             Method::Recipient if self.donor_host.is_none() => Err(OptionsError::NoDonor),
             Method::Recipient if self.data_dir.is_none() => Err(OptionsError::NoDirectory),
+            Method::Recipient if self.encrypted == Encrypted::Keep => {
+                Err(OptionsError::EncryptedRecipient)
+            }
             Method::Protocol | Method::Local if self.donor_host.is_some() => {
                 Err(OptionsError::DonorUnused { method: self.method })
             }
@@ -105,6 +108,12 @@ pub(crate) enum OptionsError {
     /// `recipient` without a directory: the server would clone over its own data.
     #[error("method recipient needs data_dir")]
     NoDirectory,
+    /// A recipient wraps the keys anew, with a master key of its own.
+    #[error(
+        "encrypted=keep is for methods protocol and local: a recipient wraps the keys with its own \
+         master key, and the copy would not start with the keyring of the server that was cloned"
+    )]
+    EncryptedRecipient,
     /// A donor where the connected server is the one that is cloned.
     #[error("donor_host is for method recipient; method {method} clones the connected server")]
     DonorUnused {

@@ -7,6 +7,7 @@
 mod chunks;
 mod event;
 mod files;
+mod key_info;
 mod link;
 mod machine;
 mod observer;

@@ -110,6 +110,14 @@ impl FileTable {
             (Some(_), Some(_)) if meta.flags.is_renamed() => ChangeKind::Rename,
             (Some(_), Some(_)) => ChangeKind::Attributes,
         };
+        if meta.flags.is_encrypted()
+            && to.is_some()
+            && matches!(kind, ChangeKind::Create | ChangeKind::Attributes)
+            && let Some(name) = &meta.name
+        {
+            // Its key would come in clear, and nothing of the file copy is there to take its place.
+            return Err(CloneError::EncryptedMeanwhile { name: name.clone() });
+        }
         if !self.files.contains_key(&meta.index) {
             let mut file = self.described(meta)?;
             (file.size_bytes, file.created, file.deleted) = (0, true, to.is_none());

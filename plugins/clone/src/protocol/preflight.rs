@@ -91,7 +91,7 @@ fn check_settings(session: &mut Session) -> Result<(), CloneError> {
     }
     for name in ["innodb_redo_log_encrypt", "innodb_undo_log_encrypt"] {
         if session.variable(name)?.as_deref() == Some("ON") {
-            return Err(CloneError::Encrypted { what: format!("what {name} covers") });
+            return Err(CloneError::EncryptedLogs { setting: name });
         }
     }
     const REDO: &str = "SHOW GLOBAL STATUS LIKE 'Innodb_redo_log_enabled'";

@@ -8,7 +8,8 @@ use dbbackup_sdk::document::{
 };
 
 use crate::{
-    artefact::{APPLIER_PATH, CloneDocument, DATA_ROOT, DOCUMENT_PATH, Donor, Layout},
+    artefact::{APPLIER_PATH, CloneDocument, ClonedFile, DATA_ROOT, DOCUMENT_PATH, Donor, Layout},
+    encrypted,
     error::CloneError,
     protocol::{machine::Machine, observer::Observer, preflight::Facts},
     rpc::DESCRIPTOR_VERSION,
@@ -71,12 +72,15 @@ pub(crate) fn finish(
     let layout = output.layout();
     let streams = output.streams().to_vec();
     let (files, changes, redo) = files.into_parts();
+    if files.iter().any(ClonedFile::is_encrypted) {
+        encrypted::describe(&mut summary);
+    }
     let document = CloneDocument {
         schema: CloneDocument::schema(),
         protocol_version,
         descriptor_version: DESCRIPTOR_VERSION,
         page_size_bytes,
-        encrypted: false,
+        encrypted: files.iter().any(ClonedFile::is_encrypted),
         ddl_blocked: ddl_blocked.is_some(),
         layout,
         donor,
@@ -96,7 +100,8 @@ pub(crate) fn finish(
     Ok(summary)
 }
 
-fn page_size(donor: &Donor) -> Result<u32, CloneError> {
+/// The donor's page size, as its settings say.
+pub(super) fn page_size(donor: &Donor) -> Result<u32, CloneError> {
     let text = donor.configs.get(PAGE_SIZE);
     let bytes = text.and_then(|text| text.parse::<u32>().ok());
     bytes

@@ -26,6 +26,7 @@ pub(crate) use error::RestoreError;
 
 use crate::{
     artefact::{CloneDocument, DOCUMENT_PATH, OUR_ROOT},
+    encrypted,
     restore::{apply::Applier, fate::Fates, finish::Finisher, places::Places},
     unseen,
 };
@@ -44,6 +45,9 @@ pub(crate) fn check(run: &RestoreRun) -> Result<RestorePlan, RestoreError> {
         plan.steps.push("rename, remove and make files as DDL did meanwhile".to_owned());
     }
     plan.steps.push("check every page".to_owned());
+    if encrypted::is_there(&request.manifest.source.facts) {
+        plan.warnings.push(encrypted::ADVICE.to_owned());
+    }
     if request.manifest.source.facts.contains_key(unseen::FACT) {
         plan.warnings.push(
             "the account that made the backup did not see every table: those of other storage \

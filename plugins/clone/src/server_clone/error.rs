@@ -34,6 +34,12 @@ pub(crate) enum MethodError {
     /// Tables could not be dumped beside the clone.
     #[error(transparent)]
     Beside(#[from] BesideError),
+    /// Files of the clone are encrypted at rest.
+    #[error("{} is encrypted at rest, and a copy does not start without the server's keyring", file.display())]
+    Encrypted {
+        /// The first such file.
+        file: PathBuf,
+    },
     /// The run was cancelled.
     #[error("cancelled")]
     Cancelled,
@@ -149,6 +155,7 @@ impl Classify for MethodError {
             Self::NotLocal { .. }
             | Self::LeftOut { .. }
             | Self::External { .. }
+            | Self::Encrypted { .. }
             | Self::DonorNotListed { .. }
             | Self::OtherUser { .. } => ErrorCode::PRECONDITION,
             Self::NoDonorPassword { .. } | Self::Path { .. } => ErrorCode::CONFIG,
@@ -172,6 +179,10 @@ impl Classify for MethodError {
             Self::Host(error) => return error.hint(),
             Self::NotLocal { .. } | Self::External { .. } | Self::OtherUser { .. } => {
                 "method protocol needs none of this: --engine-option method=protocol"
+            }
+            Self::Encrypted { .. } => {
+                "methods protocol and local keep them with --engine-option encrypted=keep: a restored \
+                 server then needs a copy of the source's keyring"
             }
             Self::LeftOut { .. } => {
                 "dump them beside the clone with --include-non-innodb, or take the backup without \
