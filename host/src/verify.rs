@@ -25,6 +25,7 @@ use std::{
 
 mod boot;
 mod first_boot;
+mod left_empty;
 mod members;
 
 pub use boot::{BootError, BootReport};

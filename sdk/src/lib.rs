@@ -3,6 +3,8 @@
 //!
 //! abi_stable's types stay behind this crate; an engine's code needs no `unsafe`.
 
+#[cfg(feature = "server")]
+pub mod dump;
 pub mod engine;
 pub mod export;
 pub mod failure;

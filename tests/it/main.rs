@@ -12,6 +12,8 @@
 mod abi_gate;
 mod clone_abandoned;
 mod clone_cuts;
+mod clone_beside;
+mod clone_encrypted;
 mod clone_faults;
 mod clone_hostile;
 mod clone_methods;

@@ -1,5 +1,5 @@
 //! `--level boot`: the content is restored into a scratch server, and the server is asked.
-use super::{Verification, VerifyReport, first_boot};
+use super::{Verification, VerifyReport, first_boot, left_empty};
 use crate::{
     connection::{ServerError, Session},
     coordinates::KnownCoordinates,
@@ -29,7 +29,7 @@ use std::{
 };
 
 /// Schemas of the server itself.
-const OWN_SCHEMAS: &str = "('mysql', 'sys', 'information_schema', 'performance_schema')";
+pub(super) const OWN_SCHEMAS: &str = "('mysql', 'sys', 'information_schema', 'performance_schema')";
 
 /// What a scratch server said of a backup.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -156,7 +156,11 @@ impl Verification<'_> {
         };
         self.step("check every table");
         let mut session = server.session()?;
-        let mut boot = check_tables(&mut session, report)?;
+        let is_clone = first_boot::is_clone(&directory.join("data"));
+        let mut boot = check_tables(&mut session, is_clone, report)?;
+        if is_clone {
+            left_empty::look(&mut session, self.manifest, report)?;
+        }
         boot.server = program.version().to_owned();
         if is_physical {
             let data = directory.join("data");
@@ -248,10 +252,16 @@ fn is_finding(failure: &Failure) -> bool {
     failure.exit() == Exit::VerificationFailed
 }
 
-fn check_tables(session: &mut Session, report: &mut VerifyReport) -> Result<BootReport, BootError> {
+/// Checks every table that the content holds: of a clone, those of InnoDB.
+fn check_tables(
+    session: &mut Session,
+    is_clone: bool,
+    report: &mut VerifyReport,
+) -> Result<BootReport, BootError> {
+    let engines = if is_clone { "AND ENGINE = 'InnoDB'" } else { "" };
     let query = format!(
-        "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES \
-         WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN {OWN_SCHEMAS} ORDER BY 1, 2"
+        "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = \
+         'BASE TABLE' AND TABLE_SCHEMA NOT IN {OWN_SCHEMAS} {engines} ORDER BY 1, 2"
     );
     let tables: Vec<(String, String)> = ask(session, "list the restored tables", &query)?;
     let mut boot = BootReport::default();

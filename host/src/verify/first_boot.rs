@@ -12,13 +12,18 @@ const STATUS_FILE: &str = "#clone/#status_recovery";
 /// Its lines before the GTID set: start, end, binlog file, position.
 const LINES_BEFORE_GTID: usize = 4;
 
+/// True for a data directory that came out of a clone.
+pub(super) fn is_clone(data: &Path) -> bool {
+    data.join("#clone").is_dir()
+}
+
 /// The exact position of a cloned data directory that `session`'s server was started on for the
 /// first time; nothing for other copies.
 pub(super) fn coordinates(
     session: &mut Session,
     data: &Path,
 ) -> Result<Option<CoordinatesRecord>, BootError> {
-    if !data.join("#clone").is_dir() {
+    if !is_clone(data) {
         return Ok(None);
     }
     let told = match status_file(&data.join(STATUS_FILE))? {

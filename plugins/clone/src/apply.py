@@ -11,6 +11,8 @@ Needs Python 3.8 or later and nothing else. The files are copied; UNPACKED stays
 """
 import json
 import os
+import shlex
+import shutil
 import struct
 import sys
 
@@ -18,6 +20,7 @@ MAGIC = b"DBBREC1\n"
 HEADER = struct.Struct(">IIQ")
 END = 0xFFFFFFFF
 SCHEMA = "dbbackup.clone/1"
+BESIDE = "non-innodb.sql"
 COPY_BYTES = 1 << 20
 # Ids of undo tablespaces: 400,000 for each of 127.
 UNDO_SPACES = range(0xFFFFFFF0 - 127 * 400000, 0xFFFFFFF0)
@@ -217,6 +220,20 @@ def write_all(file, offset, data):
         view, offset = view[written:], offset + written
 
 
+def bring_beside(target, unpacked):
+    """Tables that were dumped beside the clone, for a started server to load."""
+    try:
+        pieces = Pieces(os.path.join(unpacked, b".dbbackup"), BESIDE)
+    except Damaged:
+        return None
+    path = os.path.join(target, b"dbbackup-non-innodb.sql")
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        for piece in pieces.paths:
+            with open(piece, "rb") as source:
+                shutil.copyfileobj(source, file, COPY_BYTES)
+    return path
+
+
 def redo_path(places, index):
     return os.path.join(places.data, b"#innodb_redo", b"#ib_redo%d" % index)
 
@@ -349,11 +366,12 @@ def build(unpacked, target):
     os.makedirs(os.path.join(target, b"mysql"), exist_ok=True)
     touch(os.path.join(target, b"#clone", b"#status_fix"))
     touch(os.path.join(target, b"#clone", b"#replace_files"))
+    beside = bring_beside(target, unpacked)
     for tree in [target, *places.external.values()]:
         sync(tree)
     os.remove(marker)
     sync(os.path.dirname(marker))
-    return document, places
+    return document, places, beside
 
 
 def options_of(document, places):
@@ -373,13 +391,16 @@ def main(arguments):
         return 2
     unpacked, target = (arguments[0], arguments[1]) if len(arguments) == 2 else (here, arguments[0])
     try:
-        document, places = build(os.fsencode(os.path.abspath(unpacked)), os.fsencode(os.path.abspath(target)))
+        document, places, beside = build(os.fsencode(os.path.abspath(unpacked)), os.fsencode(os.path.abspath(target)))
     except (Damaged, OSError, KeyError, ValueError) as error:
         print("error: %s" % error, file=sys.stderr)
         return 1
     version = document["donor"]["configs"].get("version", "the same series")
     print("done: start a MySQL server of the series of %s with" % version)
     print("  mysqld " + " ".join(options_of(document, places)))
+    if beside is not None:
+        print("then load the tables of other storage engines than InnoDB, which are empty until then:")
+        print("  mysql --user=root < " + shlex.quote(os.fsdecode(beside)))
     return 0
 
 

@@ -19,6 +19,9 @@ pub(crate) const DOCUMENT_PATH: &str = "clone.json";
 /// Path of the applier below [`OUR_ROOT`].
 pub(crate) const APPLIER_PATH: &str = "apply.py";
 
+/// Path of the tables that were dumped beside the clone, below [`OUR_ROOT`].
+pub(crate) const BESIDE_PATH: &str = "non-innodb.sql";
+
 /// The path of the chunks that one connection brought, below [`OUR_ROOT`]; counted from 1.
 pub(crate) fn chunks_path(connection: u32) -> String {
     format!("chunks/{connection:06}.chunks")

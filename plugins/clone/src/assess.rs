@@ -9,7 +9,7 @@ use dbbackup_sdk::{
     server::{Account, quote},
 };
 
-use crate::options::{Method, Options};
+use crate::options::{Encrypted, Method, Options};
 
 /// The first server with the clone plugin.
 const OLDEST: [u16; 3] = [8, 0, 17];
@@ -65,7 +65,7 @@ fn blockers(environment: &Environment, server: &ServerFacts, options: &Options) 
         let sql = format!("GRANT {needed} ON *.* TO {account}");
         blockers.push(blocker(&format!("the account lacks {needed}"), sql_remedy(&sql)));
     }
-    blockers.extend(of_tables(server));
+    blockers.extend(of_tables(server, options));
     blockers.extend(of_settings(server, options));
     blockers.extend(of_place(environment, options));
     blockers
@@ -85,7 +85,7 @@ fn of_version(server: &ServerFacts) -> Option<Blocker> {
 }
 
 /// Content that a clone does not hold, or holds in a form that needs more than a directory.
-fn of_tables(server: &ServerFacts) -> Vec<Blocker> {
+fn of_tables(server: &ServerFacts, options: &Options) -> Vec<Blocker> {
     let mut blockers = Vec::new();
     let is_covered = |name: &str| WITHOUT_ROWS.iter().any(|known| known.eq_ignore_ascii_case(name));
     let left_out: Vec<String> = server
@@ -94,16 +94,19 @@ fn of_tables(server: &ServerFacts) -> Vec<Blocker> {
         .filter(|(name, facts)| facts.tables > 0 && !is_covered(name))
         .map(|(name, facts)| format!("{} of {name}", facts.tables))
         .collect();
-    if !left_out.is_empty() {
-        let what = format!("tables that come empty out of a clone: {}", left_out.join(", "));
+    if !left_out.is_empty() && !options.include_non_innodb {
+        let what = format!(
+            "tables that come empty out of a clone, unless --include-non-innodb dumps them beside \
+             it: {}",
+            left_out.join(", ")
+        );
         let option = "--accept-degraded non-transactional".to_owned();
         blockers.push(blocker(&what, Some(Remedy::Option(option))));
     }
-    if server.encrypted {
-        let advice =
-            "a clone starts only with the server's keyring: use a snapshot engine and keep \
-                      the keyring, or mysqldump"
-                .to_owned();
+    if server.encrypted && options.encrypted == Encrypted::Refuse {
+        let advice = "a clone starts only with the server's keyring: keep a copy of that and give \
+             --engine-option encrypted=keep, or use a snapshot engine or mysqldump"
+            .to_owned();
         blockers.push(blocker("files are encrypted at rest", Some(Remedy::Advice(advice))));
     }
     blockers

@@ -7,7 +7,13 @@ use dbbackup_sdk::{
     wire::WireError,
 };
 
-use crate::{artefact::DocumentError, options::OptionsError, rpc::CodecError};
+use crate::{
+    artefact::DocumentError,
+    beside::BesideError,
+    options::OptionsError,
+    rpc::CodecError,
+    unstartable::{self, Unstartable},
+};
 
 /// Errors of a donor that say that a connection of the clone broke.
 const NETWORK: std::ops::RangeInclusive<i32> = 1156..=1161;
@@ -68,11 +74,33 @@ pub(crate) enum CloneError {
     /// The donor writes no redo log.
     #[error("the redo log of the server is disabled")]
     NoRedo,
+    /// No server would start on the clone.
+    #[error(transparent)]
+    Unstartable(#[from] Unstartable),
+    /// Tables could not be dumped beside the clone.
+    #[error(transparent)]
+    Beside(#[from] BesideError),
     /// Something is encrypted at rest.
-    #[error("{what} is encrypted, and a clone would carry its keys in clear")]
+    #[error(
+        "{what} is encrypted at rest, and a copy does not start without the keyring, which no clone holds"
+    )]
     Encrypted {
         /// File or logs.
         what: String,
+    },
+    /// Redo or undo logs are encrypted at rest.
+    #[error("{setting} is ON, and the clone protocol brings the keys of logs in clear")]
+    EncryptedLogs {
+        /// The server's setting.
+        setting: &'static str,
+    },
+    /// An encrypted file was made, or got another key, while the clone ran.
+    #[error(
+        "{name} was made, encrypted or decrypted while the clone ran or just before: its key would be in clear"
+    )]
+    EncryptedMeanwhile {
+        /// The file.
+        name: EntryPath,
     },
     /// User tables that come out of a clone empty.
     #[error(
@@ -208,6 +236,9 @@ impl Classify for CloneError {
             Self::Options(_) => ErrorCode::CONFIG,
             Self::Session(error) => error.code(),
             Self::Replica(error) => error.code(),
+            Self::Beside(error) => error.code(),
+            Self::Unstartable(Unstartable::Table { .. }) => ErrorCode::PRECONDITION,
+            Self::Unstartable(Unstartable::Session(error)) => error.code(),
             Self::Wire(error) => error.code(),
             Self::Host(error) => error.code(),
             Self::Cancelled => ErrorCode::CANCELLED,
@@ -219,12 +250,14 @@ impl Classify for CloneError {
             | Self::PacketSize { .. }
             | Self::NoRedo
             | Self::Encrypted { .. }
+            | Self::EncryptedLogs { .. }
             | Self::NonInnodb { .. } => ErrorCode::PRECONDITION,
             Self::Codec(
                 CodecError::ProtocolVersion { .. }
                 | CodecError::DescriptorVersion { .. }
                 | CodecError::Engine { .. },
             ) => ErrorCode::PRECONDITION,
+            Self::EncryptedMeanwhile { .. } => ErrorCode::SOURCE_IO,
             Self::Silent { .. } => ErrorCode::TIMEOUT,
             Self::Cut { .. } => ErrorCode::CONNECT,
             Self::Donor { .. }
@@ -243,6 +276,9 @@ impl Classify for CloneError {
         let hint = match self {
             Self::Session(error) => return error.hint(),
             Self::Replica(error) => return error.hint(),
+            Self::Beside(error) => return error.hint(),
+            Self::Unstartable(Unstartable::Table { .. }) => unstartable::HINT,
+            Self::Unstartable(Unstartable::Session(error)) => return error.hint(),
             Self::Wire(error) => return error.hint(),
             Self::Host(error) => return error.hint(),
             Self::Cut { source, .. } => return source.hint(),
@@ -257,10 +293,20 @@ impl Classify for CloneError {
             Self::Version { .. } => {
                 "the clone protocol exists from MySQL 8.0.17 on; use another engine"
             }
-            Self::Encrypted { .. } => "use another engine, such as mysqldump",
+            Self::Encrypted { .. } => {
+                "keep a copy of the server's keyring and give --engine-option encrypted=keep, or use \
+                 another engine, such as mysqldump"
+            }
+            Self::EncryptedLogs { .. } => {
+                "take the clone with --clone-method local, which keeps them encrypted, or use another \
+                 engine, such as mysqldump"
+            }
+            Self::EncryptedMeanwhile { .. } => {
+                "run it again, and let DDL wait meanwhile: --clone-ddl block"
+            }
             Self::NonInnodb { .. } => {
-                "convert them to InnoDB, use another engine, or leave them empty with \
-                 --accept-degraded non-transactional"
+                "dump them beside the clone with --include-non-innodb, convert them to InnoDB, use \
+                 another engine, or leave them empty with --accept-degraded non-transactional"
             }
             Self::Donor { code: 3634, .. } => {
                 "another clone of this server is running; try again when it is done"
@@ -278,10 +324,11 @@ impl Classify for CloneError {
     fn is_retryable(&self) -> bool {
         match self {
             Self::Session(error) => error.is_retryable(),
+            Self::Beside(error) => error.is_retryable(),
             Self::Wire(error) => error.is_retryable(),
             Self::Host(error) => error.is_retryable(),
             Self::Donor { code, .. } => *code == 3634 || NETWORK.contains(code),
-            Self::Cut { .. } | Self::Silent { .. } => true,
+            Self::Cut { .. } | Self::Silent { .. } | Self::EncryptedMeanwhile { .. } => true,
             _ => false,
         }
     }

@@ -3,17 +3,22 @@
 
 mod artefact;
 mod assess;
+mod beside;
 mod doctor;
+mod encrypted;
 mod error;
 mod left_out;
 mod local;
 mod options;
+mod page;
 mod protocol;
 mod recipient;
 mod restore;
 mod rpc;
 mod server_clone;
 mod source;
+mod unseen;
+mod unstartable;
 
 use dbbackup_sdk::{
     BackupEngine, BackupRun, DoctorEngine, Engine, EntryReader, Failure, Host, RestoreEngine,

@@ -11,8 +11,11 @@ use dbbackup_sdk::{
 };
 
 use crate::{
+    beside::Beside,
+    encrypted,
     options::Options,
     server_clone::{self, CloningServer, MethodError},
+    unseen, unstartable,
 };
 
 /// Room beside the data: redo of the meantime, and what the server's estimate leaves out.
@@ -31,6 +34,15 @@ pub(crate) fn backup(
 ) -> Result<BackupSummary, MethodError> {
     let mut server = CloningServer::connect(run, options)?;
     let is_replica = run.request.environment.server.as_ref().is_some_and(|server| server.replica);
+    unstartable::check(&mut server.session)?;
+    let sees_all_tables = unseen::sees_all(&server.session.grants()?);
+    let beside = match options.include_non_innodb {
+        true => Some(Beside::prepare(&mut server.session)?),
+        false => None,
+    };
+    if beside.is_some() {
+        server.source.left_out.clear();
+    }
     let mut degraded = server.check_left_out(&server.source)?;
     if is_replica {
         degraded.extend(server.session.check_replica(&run.request)?);
@@ -44,6 +56,15 @@ pub(crate) fn backup(
     let after = position(&mut server.session)?;
     let coordinates = server_clone::bracket(before, after);
     let mut summary = server_clone::summary(&server.source, options, degraded, coordinates);
+    if server.has_encrypted {
+        encrypted::describe(&mut summary);
+    }
+    if !sees_all_tables {
+        unseen::note(&mut summary);
+    }
+    if let Some(beside) = beside {
+        beside.dump(run, sink)?.describe(&mut summary);
+    }
     if is_replica {
         summary.replica_sources = server.session.replica_sources()?;
     }

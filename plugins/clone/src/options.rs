@@ -28,6 +28,10 @@ pub(crate) struct Options {
     pub(crate) restarts: u32,
     /// Protocol: how the donor compresses what it sends.
     pub(crate) compression: Compressed,
+    /// What becomes of encrypted tablespaces.
+    pub(crate) encrypted: Encrypted,
+    /// Whether tables of other storage engines than InnoDB are dumped beside the clone.
+    pub(crate) include_non_innodb: bool,
     /// Local and recipient: directory on the server's host that the server clones into.
     pub(crate) data_dir: Option<String>,
     /// Recipient: host of the donor.
@@ -50,6 +54,8 @@ impl Default for Options {
             ddl_timeout_seconds: DEFAULT_DDL_TIMEOUT_SECONDS,
             restarts: DEFAULT_RESTARTS,
             compression: Compressed::default(),
+            encrypted: Encrypted::default(),
+            include_non_innodb: false,
             data_dir: None,
             donor_host: None,
             donor_port: 3306,
@@ -72,6 +78,9 @@ impl Options {
             Method::Recipient if self.data_dir.is_none() => Err(OptionsError::NoDirectory),
             Method::Local | Method::Recipient if self.compression != Compressed::Off => {
                 Err(OptionsError::CompressionUnused { method: self.method })
+            }
+            Method::Recipient if self.encrypted == Encrypted::Keep => {
+                Err(OptionsError::EncryptedRecipient)
             }
             Method::Protocol | Method::Local if self.donor_host.is_some() => {
                 Err(OptionsError::DonorUnused { method: self.method })
@@ -115,6 +124,12 @@ pub(crate) enum OptionsError {
         /// The method.
         method: Method,
     },
+    /// A recipient wraps the keys anew, with a master key of its own.
+    #[error(
+        "encrypted=keep is for methods protocol and local: a recipient wraps the keys with its own \
+         master key, and the copy would not start with the keyring of the server that was cloned"
+    )]
+    EncryptedRecipient,
     /// A donor where the connected server is the one that is cloned.
     #[error("donor_host is for method recipient; method {method} clones the connected server")]
     DonorUnused {
@@ -179,4 +194,16 @@ pub(crate) enum Ddl {
     Allow,
     /// It waits: the server holds its backup lock until the clone is done.
     Block,
+}
+
+/// What becomes of encrypted tablespaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Encrypted {
+    /// They end the run before anything is written: a copy does not start without the keyring, which
+    /// no clone holds.
+    #[default]
+    Refuse,
+    /// They stay encrypted, with keys that only the source's keyring opens.
+    Keep,
 }

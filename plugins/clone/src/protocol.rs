@@ -8,6 +8,7 @@ mod buffers;
 mod chunks;
 mod event;
 mod files;
+mod key_info;
 mod link;
 mod machine;
 mod observer;
@@ -37,8 +38,9 @@ use self::{
 };
 use crate::{
     artefact::Layout,
+    beside::Beside,
     error::CloneError,
-    options::{Ddl, Options},
+    options::{Ddl, Encrypted, Options},
     rpc::{Command, Locator, State, begin},
 };
 
@@ -67,10 +69,20 @@ pub(crate) fn run(
         true => observer.ask(|session| Ok(session.check_replica(&run.request)?))?,
         false => Vec::new(),
     };
-    let facts = preflight::check(&mut observer, &run.request.accept_degraded)?;
+    let mut accepted = run.request.accept_degraded.clone();
+    let beside = match options.include_non_innodb {
+        true => Some(observer.ask(|session| Ok(Beside::prepare(session)?))?),
+        false => None,
+    };
+    if beside.is_some() {
+        // What is dumped beside does not come back empty.
+        accepted.push(preflight::ACCEPT_NON_TRANSACTIONAL.to_owned());
+    }
+    let mut facts = preflight::check(&mut observer, &accepted)?;
 
     let layout = if options.connections > 1 { Layout::Chunks } else { Layout::Files };
-    let machine = Machine::new(sink, layout, &run.host)?;
+    let mut machine = Machine::new(sink, layout, &run.host)?;
+    machine.files.keeps_encrypted = options.encrypted == Encrypted::Keep;
     // The observer's few rows are not worth it.
     let links =
         ConnectOptions { compression: options.compression.of_connection(), ..connect.clone() };
@@ -80,9 +92,18 @@ pub(crate) fn run(
     clone.drive()?;
 
     let Clone { machine, mut observer, .. } = clone;
-    let added = preflight::tables_left_empty(&mut observer)?;
+    let mut added = preflight::tables_left_empty(&mut observer)?;
+    let dumped = beside.map(|beside| beside.dump(run, sink)).transpose()?;
+    if let Some(dumped) = &dumped {
+        [&mut facts.empty_tables, &mut added]
+            .into_iter()
+            .for_each(|tables| tables.retain(|table| !dumped.covers(table)));
+    }
     let lock = (options.ddl == Ddl::Block).then(|| started.elapsed());
     let mut summary = summary::finish(machine, &mut observer, facts, added, lock)?;
+    if let Some(dumped) = dumped {
+        dumped.describe(&mut summary);
+    }
     summary.degraded.extend(out_of_date);
     Ok(summary)
 }
@@ -197,9 +218,9 @@ impl Clone<'_> {
                 }
             }
             Event::File(meta) => self.machine.file(&meta)?,
-            Event::Data { part, bytes, is_last } => {
+            Event::Data { part, mut bytes, is_last } => {
                 restarts.moved_on();
-                self.machine.data(task, &part, &bytes, is_last)?;
+                self.machine.data(task, &part, &mut bytes, is_last)?;
             }
             Event::Acknowledged => tracing::debug!("the donor has the acknowledgement"),
             Event::Ended(outcome) => return self.ended(task, outcome),

@@ -10,9 +10,11 @@ use dbbackup_sdk::{
 };
 
 use crate::{
+    beside::Beside,
     options::{DONOR_PASSWORD_SECRET, Options},
     server_clone::{self, CloningServer, MethodError},
     source::{Source, is_denied, told},
+    unseen, unstartable,
 };
 
 /// Room beside the data.
@@ -28,7 +30,16 @@ pub(crate) fn backup(
     let donor = Donor::of(run, options)?;
     donor.check_listed(&mut server.session)?;
     let mut donor_session = donor.connect(run)?;
-    let source = Source::ask(&mut donor_session)?;
+    let mut source = Source::ask(&mut donor_session)?;
+    unstartable::check(&mut donor_session)?;
+    let sees_all_tables = unseen::sees_all(&donor_session.grants()?);
+    let beside = match options.include_non_innodb {
+        true => Some(Beside::prepare(&mut donor_session)?),
+        false => None,
+    };
+    if beside.is_some() {
+        source.left_out.clear();
+    }
     let mut degraded = server.check_left_out(&source)?;
     let out_of_date = check_replica(&mut donor_session, run)?;
     let is_replica = out_of_date.is_some();
@@ -44,6 +55,12 @@ pub(crate) fn backup(
     let mut summary = server_clone::summary(&source, options, degraded, coordinates);
     if is_replica {
         summary.replica_sources = donor_session.replica_sources()?;
+    }
+    if !sees_all_tables {
+        unseen::note(&mut summary);
+    }
+    if let Some(beside) = beside {
+        beside.dump(run, sink)?.describe(&mut summary);
     }
     let uuid = told(&mut donor_session, "server_uuid")?;
     summary.source.insert(

@@ -192,11 +192,6 @@ impl EngineError {
             _ => Self::ReadTable { table, source },
         }
     }
-
-    /// The same for a failure of the connection beneath.
-    pub(crate) fn reading_rows(table: &str, source: WireError) -> Self {
-        Self::reading(table, SessionError::Wire(source))
-    }
 }
 
 impl From<SessionError> for EngineError {

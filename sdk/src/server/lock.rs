@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use dbbackup_plugin_api::document::{backup::LockBudgetDocument, manifest::LockRecord};
 
-use crate::server::{LockPhase, Session, SessionError, watchdog::Watchdog};
+use crate::server::{LockPhase, Session, SessionError, quote, watchdog::Watchdog};
 
 /// How long a lock may be waited for and held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +79,12 @@ const INSTANCE: LockKind = LockKind {
     blocks_commits: false,
     half_taken: HalfTaken::Impossible,
 };
+const TABLES: LockKind = LockKind {
+    take: "LOCK TABLES … READ",
+    release: "UNLOCK TABLES",
+    blocks_commits: false,
+    half_taken: HalfTaken::Impossible,
+};
 const STAGES: LockKind = LockKind {
     take: "BACKUP STAGE START",
     release: "BACKUP STAGE END",
@@ -139,7 +145,7 @@ impl Session {
         if !self.version().is_mariadb() {
             self.wait_for_long_statements(budget.wait)?;
         }
-        ServerLock::take(self, READ_LOCK, budget, asked)
+        ServerLock::take(self, READ_LOCK, READ_LOCK.take, budget, asked)
     }
 
     fn wait_for_long_statements(&mut self, wait: Duration) -> Result<(), SessionError> {
@@ -172,7 +178,23 @@ impl Session {
         &mut self,
         budget: LockBudget,
     ) -> Result<ServerLock<'_>, SessionError> {
-        ServerLock::take(self, INSTANCE, budget, Instant::now())
+        ServerLock::take(self, INSTANCE, INSTANCE.take, budget, Instant::now())
+    }
+
+    /// Locks tables, as `(schema, table)`, against writes of others: they all stand still at one
+    /// instant, and this session reads no other ones meanwhile. Needs `LOCK TABLES` and `SELECT`.
+    ///
+    /// # Errors
+    /// As [`Session::flush_tables_with_read_lock`].
+    pub fn lock_tables_for_read<'t>(
+        &mut self,
+        tables: impl IntoIterator<Item = (&'t str, &'t str)>,
+        budget: LockBudget,
+    ) -> Result<ServerLock<'_>, SessionError> {
+        let each = |(schema, table)| format!("{} READ", quote::qualified(schema, table));
+        let list: Vec<String> = tables.into_iter().map(each).collect();
+        let sql = format!("LOCK TABLES {}", list.join(", "));
+        ServerLock::take(self, TABLES, &sql, budget, Instant::now())
     }
 
     /// Starts MariaDB's backup stages (10.4 and later); see [`ServerLock::advance`]. Needs `RELOAD`.
@@ -180,7 +202,7 @@ impl Session {
     /// # Errors
     /// As [`Session::flush_tables_with_read_lock`].
     pub fn backup_stages(&mut self, budget: LockBudget) -> Result<ServerLock<'_>, SessionError> {
-        ServerLock::take(self, STAGES, budget, Instant::now())
+        ServerLock::take(self, STAGES, STAGES.take, budget, Instant::now())
     }
 }
 
@@ -200,11 +222,12 @@ impl<'s> ServerLock<'s> {
     fn take(
         session: &'s mut Session,
         kind: LockKind,
+        sql: &str,
         budget: LockBudget,
         asked: Instant,
     ) -> Result<Self, SessionError> {
         let watchdog = Watchdog::start(session, asked + budget.wait)?;
-        let taken = session.execute(kind.take);
+        let taken = session.execute(sql);
         let granted = Instant::now();
         let report = LockReport {
             statement: kind.take,

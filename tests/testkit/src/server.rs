@@ -261,6 +261,12 @@ impl Server {
         &self.datadir
     }
 
+    /// The file with a MySQL server's keys, for a server with a
+    /// [`keyring`](ServerOptions::keyring).
+    pub fn keyring_path(&self) -> PathBuf {
+        self.scratch.join("keyring")
+    }
+
     /// The process id of the server.
     ///
     /// # Errors

@@ -26,6 +26,10 @@ pub(super) struct CloneArgs {
     /// Whether DDL goes on meanwhile, or waits [default: allow].
     #[arg(long, value_name = "CHOICE")]
     clone_ddl: Option<CloneDdl>,
+    /// Dump tables of other storage engines than InnoDB, which come empty out of a clone, beside it
+    /// as SQL text in the same artefact; they are locked meanwhile, at most as long as --max-lock.
+    #[arg(long)]
+    include_non_innodb: bool,
     /// Back up the donor that the next flags or `backup.clone.remote` name.
     #[arg(long)]
     clone_remote: bool,
@@ -142,6 +146,9 @@ impl CloneArgs {
         options.extend(self.clone_ddl.map(|choice| ("ddl", name(choice).into())));
         let directory = self.clone_data_dir.as_ref();
         options.extend(directory.map(|path| ("data_dir", path.display().to_string().into())));
+        if self.include_non_innodb {
+            options.push(("include_non_innodb", true.into()));
+        }
         if let Some(donor) = donor.filter(|_| self.is_recipient()) {
             options.push(("donor_host", donor.host.clone().into()));
             options.push(("donor_port", donor.port.into()));

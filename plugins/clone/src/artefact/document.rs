@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use dbbackup_sdk::plugin_api::document::path::EntryPath;
 use serde::{Deserialize, Serialize};
 
+/// The clone's flag of files whose pages are encrypted.
+const ENCRYPTED: u16 = 4;
 /// Schema of the document.
 const SCHEMA: &str = "dbbackup.clone/1";
 
@@ -19,7 +21,7 @@ pub(crate) struct CloneDocument {
     pub(crate) descriptor_version: u32,
     /// `innodb_page_size`.
     pub(crate) page_size_bytes: u32,
-    /// Pages of some file are encrypted with a key that the artefact carries.
+    /// Pages of some file are encrypted; the keys are wrapped with a master key of the source.
     pub(crate) encrypted: bool,
     /// DDL waited during the clone; without it, `changes` may hold something.
     pub(crate) ddl_blocked: bool,
@@ -144,6 +146,13 @@ pub(crate) struct ClonedFile {
     /// It came into being during the clone: no member, size 0; a change of kind `create` says where.
     #[serde(default)]
     pub(crate) created: bool,
+}
+
+impl ClonedFile {
+    /// Its pages are encrypted.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.flags & ENCRYPTED != 0
+    }
 }
 
 /// Something that DDL changed after the file copy had begun.

@@ -2,7 +2,7 @@
 //! megabyte costs more than the copy into it.
 
 use std::{
-    ops::Deref,
+    ops::{Deref, DerefMut},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -37,6 +37,12 @@ impl Deref for Piece {
 
     fn deref(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+impl DerefMut for Piece {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) const NO_TABLESPACE: u32 = u32::MAX;
 /// Every file that the donor has named.
 #[derive(Debug, Default)]
 pub(crate) struct FileTable {
+    /// Encrypted tablespaces are taken as they are.
+    pub(crate) keeps_encrypted: bool,
     files: BTreeMap<u32, ClonedFile>,
     /// Names that DDL has given since, by index; nothing for a dropped file.
     now: BTreeMap<u32, Option<EntryPath>>,
@@ -55,7 +57,7 @@ impl FileTable {
             *size = meta.size_bytes.max(*size);
             return Ok(());
         }
-        if meta.flags.is_encrypted() {
+        if meta.flags.is_encrypted() && !self.keeps_encrypted {
             return Err(CloneError::Encrypted { what: shown(meta) });
         }
         let stage = match meta.state {
@@ -108,6 +110,14 @@ impl FileTable {
             (Some(_), Some(_)) if meta.flags.is_renamed() => ChangeKind::Rename,
             (Some(_), Some(_)) => ChangeKind::Attributes,
         };
+        if meta.flags.is_encrypted()
+            && to.is_some()
+            && matches!(kind, ChangeKind::Create | ChangeKind::Attributes)
+            && let Some(name) = &meta.name
+        {
+            // Its key would come in clear, and nothing of the file copy is there to take its place.
+            return Err(CloneError::EncryptedMeanwhile { name: name.clone() });
+        }
         if !self.files.contains_key(&meta.index) {
             let mut file = self.described(meta)?;
             (file.size_bytes, file.created, file.deleted) = (0, true, to.is_none());

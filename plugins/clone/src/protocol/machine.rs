@@ -12,9 +12,11 @@ use crate::{
         chunks::ChunkMap,
         event::{Begun, Task},
         files::FileTable,
+        key_info::KeyInfo,
         observer::{Observer, Position},
         output::Output,
         pace::Pace,
+        summary::page_size,
     },
     rpc::{DataPart, FileMeta, Locator, MAX_FILES, State, StateChange, ack},
 };
@@ -24,6 +26,7 @@ pub(crate) struct Machine<'r> {
     pub(crate) state: State,
     pub(crate) output: Output<'r>,
     pub(crate) files: FileTable,
+    key_info: KeyInfo,
     pub(crate) donor: Donor,
     pub(crate) protocol_version: u32,
     pub(crate) bracket: Bracket,
@@ -76,6 +79,7 @@ impl<'r> Machine<'r> {
             state: State::None,
             output: Output::new(sink, layout)?,
             files: FileTable::default(),
+            key_info: KeyInfo::default(),
             donor: Donor::default(),
             protocol_version: 0,
             bracket: Bracket::default(),
@@ -254,7 +258,7 @@ impl<'r> Machine<'r> {
         &mut self,
         task: Task,
         part: &DataPart,
-        bytes: &[u8],
+        bytes: &mut [u8],
         is_last: bool,
     ) -> Result<(), CloneError> {
         let stage = match part.state {
@@ -278,6 +282,10 @@ impl<'r> Machine<'r> {
         }
         if stage == Stage::PageCopy {
             self.files.grown(part.file_index, part.file_bytes);
+        }
+        if let Some(file) = self.files.get(part.file_index).filter(|file| file.is_encrypted()) {
+            let page_size_bytes = page_size(&self.donor)?;
+            self.key_info.look(file, stage, part, bytes, page_size_bytes)?;
         }
         let count = bytes.len() as u64;
         self.output.write(stage, part, bytes, &mut self.files)?;

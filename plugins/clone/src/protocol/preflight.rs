@@ -3,10 +3,13 @@
 
 use dbbackup_sdk::server::{Requirement, Session, SessionError, quote::Escaping};
 
-use crate::{error::CloneError, left_out::left_out, protocol::observer::Observer, source::told};
+use crate::{
+    error::CloneError, left_out::left_out, protocol::observer::Observer, source::told, unseen,
+    unstartable,
+};
 
 /// Name under which an operator accepts tables that come out empty.
-const ACCEPT_NON_TRANSACTIONAL: &str = "non-transactional";
+pub(super) const ACCEPT_NON_TRANSACTIONAL: &str = "non-transactional";
 /// First version with the clone plugin.
 const CLONE_SINCE: [u16; 3] = [8, 0, 17];
 /// What a donor demands of `max_allowed_packet`.
@@ -27,6 +30,7 @@ pub(crate) struct Facts {
 /// What is missing, each with the statement that mends it.
 pub(crate) fn check(observer: &mut Observer, accepted: &[String]) -> Result<Facts, CloneError> {
     let sees_all_tables = observer.ask(check_server)?;
+    observer.ask(|session| Ok(unstartable::check(session)?))?;
     let empty_tables = tables_left_empty(observer)?;
     if !empty_tables.is_empty() && !accepted.iter().any(|name| name == ACCEPT_NON_TRANSACTIONAL) {
         return Err(CloneError::NonInnodb { tables: empty_tables });
@@ -45,7 +49,7 @@ fn check_server(session: &mut Session) -> Result<bool, CloneError> {
     }
     check_plugin(session)?;
     check_settings(session)?;
-    Ok(grants.allows(&Requirement::global("SELECT")))
+    Ok(unseen::sees_all(&grants))
 }
 
 /// User tables that come out of a clone empty, as `schema.table (engine)`; of those that the account
@@ -86,7 +90,7 @@ fn check_settings(session: &mut Session) -> Result<(), CloneError> {
     }
     for name in ["innodb_redo_log_encrypt", "innodb_undo_log_encrypt"] {
         if session.variable(name)?.as_deref() == Some("ON") {
-            return Err(CloneError::Encrypted { what: format!("what {name} covers") });
+            return Err(CloneError::EncryptedLogs { setting: name });
         }
     }
     const REDO: &str = "SHOW GLOBAL STATUS LIKE 'Innodb_redo_log_enabled'";

@@ -8,11 +8,13 @@ use dbbackup_sdk::document::{
 };
 
 use crate::{
-    artefact::{APPLIER_PATH, CloneDocument, DATA_ROOT, DOCUMENT_PATH, Donor, Layout},
+    artefact::{APPLIER_PATH, CloneDocument, ClonedFile, DATA_ROOT, DOCUMENT_PATH, Donor, Layout},
+    encrypted,
     error::CloneError,
     protocol::{machine::Machine, observer::Observer, preflight::Facts},
     rpc::DESCRIPTOR_VERSION,
     source::told,
+    unseen,
 };
 
 /// Permission bits of our documents.
@@ -70,12 +72,15 @@ pub(crate) fn finish(
     let layout = output.layout();
     let streams = output.streams().to_vec();
     let (files, changes, redo) = files.into_parts();
+    if files.iter().any(ClonedFile::is_encrypted) {
+        encrypted::describe(&mut summary);
+    }
     let document = CloneDocument {
         schema: CloneDocument::schema(),
         protocol_version,
         descriptor_version: DESCRIPTOR_VERSION,
         page_size_bytes,
-        encrypted: false,
+        encrypted: files.iter().any(ClonedFile::is_encrypted),
         ddl_blocked: ddl_blocked.is_some(),
         layout,
         donor,
@@ -95,7 +100,8 @@ pub(crate) fn finish(
     Ok(summary)
 }
 
-fn page_size(donor: &Donor) -> Result<u32, CloneError> {
+/// The donor's page size, as its settings say.
+pub(super) fn page_size(donor: &Donor) -> Result<u32, CloneError> {
     let text = donor.configs.get(PAGE_SIZE);
     let bytes = text.and_then(|text| text.parse::<u32>().ok());
     bytes
@@ -143,19 +149,12 @@ fn exclude(summary: &mut BackupSummary, facts: &Facts, empty_tables: Vec<String>
         let why = "a clone copies InnoDB alone: the table comes back empty".to_owned();
         summary.excluded.push(ExcludedRecord { what: table, why });
     }
+    if !facts.sees_all_tables {
+        unseen::note(summary);
+    }
     let mut push = |what: &str, why: &str| {
         summary.excluded.push(ExcludedRecord { what: what.to_owned(), why: why.to_owned() });
     };
-    if !facts.sees_all_tables {
-        tracing::warn!(
-            "the account does not see all tables: rows in other storage engines than InnoDB, if \
-             there are any, are not in the backup; GRANT SELECT ON *.* lets the run find out"
-        );
-        push(
-            "rows in other storage engines than InnoDB",
-            "a clone copies InnoDB alone, and the account does not see whether there are any",
-        );
-    }
     push("server configuration and mysqld-auto.cnf", "they are no part of a clone");
     push("binary logs", "they are no part of a clone");
 }

@@ -134,7 +134,7 @@ const NAMELESS: &str = "without a name";
 /// Size of a file that has just been made.
 fn least_bytes(change: &Change, document: &CloneDocument) -> u64 {
     let pages = if UNDO_SPACES.contains(&change.space_id) { NEW_UNDO_PAGES } else { NEW_PAGES };
-    let page_bytes = super::first_page::physical_bytes(change.fsp_flags, document.page_size_bytes);
+    let page_bytes = crate::page::physical_bytes(change.fsp_flags, document.page_size_bytes);
     pages * u64::from(page_bytes)
 }
 

@@ -12,11 +12,12 @@ use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
 
 use crate::{
     artefact::CloneDocument,
+    page::physical_bytes,
     restore::{
         RestoreError,
         apply::redo_path,
         fate::{Fate, Fates, is_plain, is_system},
-        first_page::{VERSIONS, first_page, physical_bytes},
+        first_page::{VERSIONS, first_page},
         places::Places,
     },
 };

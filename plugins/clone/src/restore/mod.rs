@@ -7,6 +7,7 @@
 //! working name. Only then is each given its last name.
 
 mod apply;
+mod beside;
 mod error;
 mod fate;
 mod finish;
@@ -25,7 +26,9 @@ pub(crate) use error::RestoreError;
 
 use crate::{
     artefact::{CloneDocument, DOCUMENT_PATH, OUR_ROOT},
+    encrypted,
     restore::{apply::Applier, fate::Fates, finish::Finisher, places::Places},
+    unseen,
 };
 
 /// Checks what can be checked before a byte is written.
@@ -42,6 +45,19 @@ pub(crate) fn check(run: &RestoreRun) -> Result<RestorePlan, RestoreError> {
         plan.steps.push("rename, remove and make files as DDL did meanwhile".to_owned());
     }
     plan.steps.push("check every page".to_owned());
+    if encrypted::is_there(&request.manifest.source.facts) {
+        plan.warnings.push(encrypted::ADVICE.to_owned());
+    }
+    if request.manifest.source.facts.contains_key(unseen::FACT) {
+        plan.warnings.push(
+            "the account that made the backup did not see every table: those of other storage \
+             engines than InnoDB, if there are any, come back empty"
+                .to_owned(),
+        );
+    }
+    if beside::is_there(request) {
+        plan.warnings.push(beside::advice(request)?);
+    }
     Ok(plan)
 }
 
@@ -50,15 +66,39 @@ pub(crate) fn run(
     run: &RestoreRun,
     entries: &mut EntryReader,
 ) -> Result<RestoreSummary, RestoreError> {
-    let document = document(&run.request)?;
     let places = Places::new(&run.request)?;
+    if !is_protocol(&run.request) {
+        return beside_alone(&places, entries);
+    }
+    let document = document(&run.request)?;
     finish::mark_unfinished(&places)?;
     let fates = Fates::of(&document, &run.request.manifest, &places)?;
     let mut applier = Applier::new(&document, &fates, &places, &run.host)?;
+    let mut bytes = 0;
     while let Some(meta) = entries.next_entry()? {
-        applier.stream(&meta, entries)?;
+        if beside::is_entry(&meta) {
+            bytes += beside::restore(&places, entries)?;
+        } else {
+            applier.stream(&meta, entries)?;
+        }
     }
-    let bytes = applier.finish()?;
+    bytes += applier.finish()?;
+    Ok(RestoreSummary { bytes, ..RestoreSummary::default() })
+}
+
+/// A clone that a server made has no other stream.
+fn beside_alone(
+    places: &Places,
+    entries: &mut EntryReader,
+) -> Result<RestoreSummary, RestoreError> {
+    let mut bytes = 0;
+    while let Some(meta) = entries.next_entry()? {
+        if !beside::is_entry(&meta) {
+            let stream = format!("{}/{}", meta.root, meta.path);
+            return Err(RestoreError::Stream { stream, what: "is of no clone".to_owned() });
+        }
+        bytes += beside::restore(places, entries)?;
+    }
     Ok(RestoreSummary { bytes, ..RestoreSummary::default() })
 }
 

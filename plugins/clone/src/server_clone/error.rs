@@ -10,7 +10,11 @@ use dbbackup_sdk::{
     server::{ReplicaError, SessionError},
 };
 
-use crate::options::Method;
+use crate::{
+    beside::BesideError,
+    options::Method,
+    unstartable::{self, Unstartable},
+};
 
 /// What ends a clone that a server makes.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +28,18 @@ pub(crate) enum MethodError {
     /// The host refused something, or the run ended.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// No server would start on the clone.
+    #[error(transparent)]
+    Unstartable(#[from] Unstartable),
+    /// Tables could not be dumped beside the clone.
+    #[error(transparent)]
+    Beside(#[from] BesideError),
+    /// Files of the clone are encrypted at rest.
+    #[error("{} is encrypted at rest, and a copy does not start without the server's keyring", file.display())]
+    Encrypted {
+        /// The first such file.
+        file: PathBuf,
+    },
     /// The run was cancelled.
     #[error("cancelled")]
     Cancelled,
@@ -192,11 +208,15 @@ impl Classify for MethodError {
         match self {
             Self::Session(error) => error.code(),
             Self::Replica(error) => error.code(),
+            Self::Beside(error) => error.code(),
+            Self::Unstartable(Unstartable::Table { .. }) => ErrorCode::PRECONDITION,
+            Self::Unstartable(Unstartable::Session(error)) => error.code(),
             Self::Host(error) => error.code(),
             Self::Cancelled => ErrorCode::CANCELLED,
             Self::NotLocal { .. }
             | Self::LeftOut { .. }
             | Self::External { .. }
+            | Self::Encrypted { .. }
             | Self::DonorNotListed { .. }
             | Self::OtherUser { .. } => ErrorCode::PRECONDITION,
             Self::NoDonorPassword { .. } | Self::NoDonorHost | Self::Path { .. } => {
@@ -217,12 +237,20 @@ impl Classify for MethodError {
         let text = match self {
             Self::Session(error) => return error.hint(),
             Self::Replica(error) => return error.hint(),
+            Self::Beside(error) => return error.hint(),
+            Self::Unstartable(Unstartable::Table { .. }) => unstartable::HINT,
+            Self::Unstartable(Unstartable::Session(error)) => return error.hint(),
             Self::Host(error) => return error.hint(),
             Self::NotLocal { .. } | Self::External { .. } | Self::OtherUser { .. } => {
                 "method protocol needs none of this: --engine-option method=protocol"
             }
+            Self::Encrypted { .. } => {
+                "methods protocol and local keep them with --engine-option encrypted=keep: a restored \
+                 server then needs a copy of the source's keyring"
+            }
             Self::LeftOut { .. } => {
-                "--accept-degraded non-transactional takes the backup without their rows"
+                "dump them beside the clone with --include-non-innodb, or take the backup without \
+                 their rows with --accept-degraded non-transactional"
             }
             Self::DonorNotListed { donor, list } => {
                 let comma = if list.is_empty() { "" } else { "," };
@@ -253,6 +281,7 @@ impl Classify for MethodError {
     fn is_retryable(&self) -> bool {
         match self {
             Self::Session(error) => error.is_retryable(),
+            Self::Beside(error) => error.is_retryable(),
             Self::Host(error) => error.is_retryable(),
             _ => false,
         }

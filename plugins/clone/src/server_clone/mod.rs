@@ -24,7 +24,8 @@ pub(crate) use error::MethodError;
 pub(crate) use scratch::undo;
 
 use crate::{
-    options::Options,
+    encrypted,
+    options::{Encrypted, Options},
     server_clone::{abandoned::CloningSession, scratch::Scratch},
     source::Source,
 };
@@ -48,6 +49,8 @@ pub(crate) struct CloningServer<'a> {
     pub(crate) options: &'a Options,
     pub(crate) session: Session,
     pub(crate) source: Source,
+    /// The clone has encrypted tablespaces; known once it is there.
+    pub(crate) has_encrypted: bool,
 }
 
 impl<'a> CloningServer<'a> {
@@ -55,7 +58,7 @@ impl<'a> CloningServer<'a> {
     pub(crate) fn connect(run: &'a BackupRun, options: &'a Options) -> Result<Self, MethodError> {
         let mut session = Session::connect(&connect_options(run)?)?;
         let source = Source::ask(&mut session)?;
-        let server = Self { run, options, session, source };
+        let server = Self { run, options, session, source, has_encrypted: false };
         server.check_place()?;
         Ok(server)
     }
@@ -96,10 +99,25 @@ impl<'a> CloningServer<'a> {
             return cloned;
         }
         let archived = cloned
+            .and_then(|()| self.check_encrypted(&scratch.clone_directory()))
             .and_then(|()| archive::archive(&scratch.clone_directory(), sink, &self.run.host));
         let removed = scratch.remove();
         // What went wrong first says more.
         archived.and(removed)
+    }
+
+    /// Encrypted tablespaces are kept on request, or the run ends here.
+    fn check_encrypted(&mut self, directory: &Path) -> Result<(), MethodError> {
+        let first = encrypted::first_in(directory);
+        let first = first.map_err(|source| MethodError::io("look into", directory, source))?;
+        self.has_encrypted = first.is_some();
+        match first {
+            Some(path) if self.options.encrypted == Encrypted::Refuse => {
+                let file = path.strip_prefix(directory).unwrap_or(&path).to_owned();
+                Err(MethodError::Encrypted { file })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn clone_into(

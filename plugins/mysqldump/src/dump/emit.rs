@@ -2,21 +2,26 @@
 //! tables with their rows, placeholders of views, routines, views, triggers, events. What comes later may need
 //! what came before, and nothing fires while rows are loaded. Their names sort in the same order.
 
-use dbbackup_sdk::{Host, Sink, server::Session};
+use dbbackup_sdk::{
+    Host, Sink,
+    dump::{ColumnReader, Output, path_component, text},
+    server::Session,
+};
 
 use super::{
     catalogue::{Catalogue, Schema},
-    column::ColumnReader,
     definer,
-    output::{Output, path_component},
     snapshot::Snapshot,
     table::{Progress, TableReader},
-    text, view_order,
+    view_order,
 };
 use crate::{
     error::EngineError,
     options::{Definers, Options},
 };
+
+/// Root of all entries of a dump.
+const ROOT: &str = "dump";
 
 /// Writes the entries of one dump.
 pub(super) struct Emitter<'a> {
@@ -37,7 +42,9 @@ impl<'a> Emitter<'a> {
         meta: &'a mut Session,
         catalogue: &'a Catalogue,
     ) -> Self {
-        let header = text::header(meta.version(), &snapshot.coordinates, &snapshot.consistent_at);
+        let program = env!("CARGO_PKG_VERSION");
+        let (at, when) = (&snapshot.coordinates, &snapshot.consistent_at);
+        let header = text::header(program, meta.version(), at, when);
         let tables = TableReader {
             reader: &mut snapshot.reader,
             meta,
@@ -92,7 +99,7 @@ impl<'a> Emitter<'a> {
                 path_component(&schema.name),
                 path_component(&table.name)
             );
-            let mut output = Output::open(self.sink, &path)?;
+            let mut output = Output::open(self.sink, ROOT, &path)?;
             output.put(text::use_schema(&schema.name))?;
             self.tables.dump(&schema.name, table, &mut output)?;
             output.finish()?;
@@ -190,9 +197,10 @@ impl<'a> Emitter<'a> {
         if content.as_ref().is_empty() {
             return Ok(());
         }
-        let mut output = Output::open(self.sink, path)?;
+        let mut output = Output::open(self.sink, ROOT, path)?;
         output.put(content)?;
-        output.finish().map(|_| ())
+        output.finish().map(|_| ())?;
+        Ok(())
     }
 }
 

@@ -2,19 +2,13 @@
 //! which they can be restored one after the other.
 
 mod catalogue;
-mod collation;
-mod column;
 mod ddl;
 mod definer;
 mod emit;
-mod insert;
-mod literal;
-mod output;
 mod privilege;
 mod sessions;
 mod snapshot;
 mod table;
-mod text;
 mod view_order;
 
 use dbbackup_sdk::{

@@ -8,17 +8,14 @@ use std::time::{Duration, Instant};
 
 use dbbackup_sdk::{
     Host, Unit,
+    dump::{
+        Column, ColumnReader, Columns, CopyError, Literal, Output, Period, copy_rows,
+        table_definition, text,
+    },
     server::{Session, quote},
 };
 
-use super::{
-    catalogue::{Table, TableKind, digest_of_table},
-    collation,
-    column::{Column, ColumnReader, Columns, Literal, Period},
-    insert::InsertWriter,
-    output::Output,
-    text,
-};
+use super::catalogue::{Table, TableKind, digest_of_table};
 use crate::error::EngineError;
 
 /// How often progress is reported.
@@ -107,11 +104,7 @@ impl TableReader<'_> {
             return Err(EngineError::TableChanged { table: name, source: None });
         }
         let columns = self.columns.read(self.meta, schema, &table.name).map_err(reading)?;
-        let definition = if self.meta.version().is_mariadb() {
-            definition
-        } else {
-            collation::without_inherited(&definition)
-        };
+        let definition = table_definition(self.meta, &table.storage_engine, definition);
         output.put(text::table_structure(&table.name, &definition))?;
         if table.kind != TableKind::Rowless {
             self.rows(schema, table, columns, output)?;
@@ -137,74 +130,45 @@ impl TableReader<'_> {
             }));
         }
         output.put(text::before_rows(&table.name, &table.storage_engine, history.is_some()))?;
-        if written.is_empty() {
-            self.empty_rows(schema, table, output)?;
-        } else {
-            let expressions: Vec<&str> =
-                written.iter().map(|column| column.expression.as_str()).collect();
-            let select = format!(
-                "SELECT /*!40001 SQL_NO_CACHE */ {} FROM {}{}",
-                expressions.join(","),
-                quote::qualified(schema, &table.name),
-                if history.is_some() { " FOR SYSTEM_TIME ALL" } else { "" }
-            );
-            self.stream(&select, schema, table, &written, output)?;
-        }
-        output.put(text::after_rows(&table.name, &table.storage_engine, history.is_some()))
-    }
-
-    /// Copies the rows of a query; nothing but the row at hand is in memory.
-    fn stream(
-        &mut self,
-        select: &str,
-        schema: &str,
-        table: &Table,
-        columns: &[Column],
-        output: &mut Output,
-    ) -> Result<(), EngineError> {
-        let name = || format!("{schema}.{}", table.name);
-        let reading = |source| EngineError::reading_rows(&name(), source);
-        let mut rows = self.reader.connection().query(select).map_err(reading)?;
-        let mut insert = InsertWriter::new(output, &table.name, columns, self.insert_bytes);
-        let mut until_look = ROWS_BETWEEN_LOOKS;
-        while let Some(row) = rows.next_row().map_err(reading)? {
-            self.progress.bytes += row.wire_bytes() as u64;
-            self.progress.rows += 1;
-            insert.put(row)?;
-            until_look -= 1;
-            if until_look == 0 {
-                until_look = ROWS_BETWEEN_LOOKS;
-                self.progress.report(self.host);
-            }
-        }
-        rows.finish().map_err(reading)?;
-        let (_, longest) = insert.finish()?;
-        let progress = &mut self.progress;
-        progress.longest_statement_bytes = progress.longest_statement_bytes.max(longest);
-        progress.report(self.host);
+        let clause = if history.is_some() { " FOR SYSTEM_TIME ALL" } else { "" };
+        self.copy(schema, table, clause, &written, output)?;
+        output.put(text::after_rows(&table.name, &table.storage_engine, history.is_some()))?;
         Ok(())
     }
 
-    /// A table whose columns are all generated: only the number of its rows is to be kept.
-    fn empty_rows(
+    fn copy(
         &mut self,
         schema: &str,
         table: &Table,
+        clause: &str,
+        columns: &[Column],
         output: &mut Output,
     ) -> Result<(), EngineError> {
-        let quoted = quote::qualified(schema, &table.name);
-        let reading = |source| EngineError::reading(&format!("{schema}.{}", table.name), source);
-        let answer = self
-            .reader
-            .query(format!("SELECT COUNT(*) AS rows_there FROM {quoted}"))
-            .map_err(reading)?;
-        let count =
-            answer.only().and_then(|record| record.number("rows_there")).map_err(reading)?;
-        for _ in 0..count {
-            output
-                .put(format!("INSERT INTO {} () VALUES ();\n", quote::identifier(&table.name)))?;
+        let Self { reader, host, insert_bytes, progress, .. } = self;
+        let mut until_look = ROWS_BETWEEN_LOOKS;
+        let on_row = |bytes| {
+            progress.bytes += bytes;
+            progress.rows += 1;
+            until_look -= 1;
+            if until_look == 0 {
+                until_look = ROWS_BETWEEN_LOOKS;
+                progress.report(host);
+            }
+        };
+        let source = (schema, table.name.as_str());
+        let copied = copy_rows(reader, source, clause, columns, *insert_bytes, output, on_row);
+        let copied = copied.map_err(|error| match error {
+            CopyError::Read(error) => {
+                EngineError::reading(&format!("{schema}.{}", table.name), error)
+            }
+            CopyError::Write(error) => error.into(),
+        })?;
+        let longest = progress.longest_statement_bytes.max(copied.longest_statement_bytes);
+        progress.longest_statement_bytes = longest;
+        if columns.is_empty() {
+            progress.rows += copied.rows;
         }
-        self.progress.rows += count;
+        progress.report(host);
         Ok(())
     }
 

@@ -20,8 +20,11 @@ pub(super) fn provide(server: &Server) -> Result<()> {
         return fs::write(server.scratch.join("keys"), MARIADB_KEYS).context("write the keys");
     }
     allow_local_manifests(server.tree.plugin_dir().as_path())?;
+    if let Some(other) = &server.options.keyring_of {
+        fs::copy(other, server.keyring_path()).context("copy the keyring")?;
+    }
     let keys = serde_json::json!({
-        "path": server.scratch.join("keyring"),
+        "path": server.keyring_path(),
         "read_only": false,
     });
     let manifest = serde_json::json!({ "components": "file://component_keyring_file" });

@@ -12,6 +12,7 @@ pub struct ServerOptions {
     pub(crate) arguments: Vec<String>,
     pub(crate) parent: Option<PathBuf>,
     pub(crate) keyring: bool,
+    pub(crate) keyring_of: Option<PathBuf>,
     pub(crate) page_size_kib: Option<u32>,
 }
 
@@ -70,6 +71,14 @@ impl ServerOptions {
     pub fn keyring(mut self) -> Self {
         self.keyring = true;
         self
+    }
+
+    /// Gives the server a copy of another MySQL server's keyring, see
+    /// [`keyring_path`](super::Server::keyring_path).
+    #[must_use]
+    pub fn keyring_of(mut self, file: impl Into<PathBuf>) -> Self {
+        self.keyring_of = Some(file.into());
+        self.keyring()
     }
 
     /// Chooses `innodb_page_size` in KiB. The data directory is then initialised for this test

@@ -10,7 +10,7 @@ mod read;
 mod selection;
 mod tablespace;
 
-pub(crate) use object::{Context, Schema, Table, TableKind, View};
+pub(crate) use object::{Schema, Table, TableKind, View};
 pub(crate) use read::{digest_of_table, read, schema_names};
 pub(crate) use selection::Selection;
 

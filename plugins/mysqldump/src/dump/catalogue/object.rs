@@ -1,5 +1,7 @@
 //! The objects of a catalogue.
 
+use dbbackup_sdk::dump::{Context, Program, Trigger};
+
 /// An estimate: it moves with every insert, so that it says nothing about equality.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Estimate(pub(crate) u64);
@@ -124,46 +126,11 @@ pub(crate) struct View {
     pub(crate) columns: Vec<String>,
 }
 
-/// A stored program.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Program {
-    /// Name.
-    pub(crate) name: String,
-    /// `CREATE …`, in the character set of its context.
-    pub(crate) definition: Vec<u8>,
-    /// Session settings it was made with.
-    pub(crate) context: Context,
-}
-
-/// Session settings that are part of a definition.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Context {
-    /// SQL mode; none for views.
-    pub(crate) sql_mode: Option<String>,
-    /// Character set of the definition's bytes.
-    pub(crate) character_set_client: String,
-    /// Collation of its literals.
-    pub(crate) collation_connection: String,
-    /// Collation of the schema at that time; empty where the server does not say.
-    pub(crate) database_collation: String,
-    /// Time zone; for events.
-    pub(crate) time_zone: Option<String>,
-}
-
 /// A procedure, function, package, package body or library.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Routine {
     /// `FUNCTION`, `PACKAGE BODY` …: as in `SHOW CREATE`.
     pub(crate) kind: String,
-    /// The program.
-    pub(crate) program: Program,
-}
-
-/// A trigger.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Trigger {
-    /// Table that it belongs to.
-    pub(crate) table: String,
     /// The program.
     pub(crate) program: Program,
 }

@@ -3,14 +3,15 @@
 
 use dbbackup_sdk::{
     document::manifest::ExcludedRecord,
+    dump::{self, Context, Trigger},
     server::{
-        Record, SessionError,
+        SessionError,
         quote::{self, Escaping},
     },
 };
 
 use super::{
-    object::{Context, Event, Program, Routine, Schema, Trigger, View},
+    object::{Event, Routine, Schema, View},
     read::{Reader, names},
 };
 use crate::error::EngineError;
@@ -97,7 +98,7 @@ impl Reader<'_> {
         list.sort_by(|a, b| (rank(&a.0), &a.1).cmp(&(rank(&b.0), &b.1)));
         let mut routines = Vec::with_capacity(list.len());
         for (kind, name) in list {
-            let program = self.program(&kind, &name)?;
+            let program = dump::program(self.meta, &kind, &name)?;
             routines.push(Routine { kind, program });
         }
         Ok(routines)
@@ -119,21 +120,8 @@ impl Reader<'_> {
 
     /// Triggers of the tables that are dumped.
     pub(super) fn triggers(&mut self, schema: &Schema) -> Result<Vec<Trigger>, EngineError> {
-        let literal = quote::string(&schema.name, Escaping::Backslash);
-        let list = self.meta.query(format!(
-            "SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME FROM information_schema.TRIGGERS \
-             WHERE TRIGGER_SCHEMA = {literal} \
-             ORDER BY EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER"
-        ))?;
-        let mut triggers = Vec::new();
-        for record in list.records() {
-            let table = record.text("EVENT_OBJECT_TABLE")?;
-            if schema.tables.iter().any(|dumped| dumped.name == table) {
-                let program = self.program("TRIGGER", record.text("TRIGGER_NAME")?)?;
-                triggers.push(Trigger { table: table.to_owned(), program });
-            }
-        }
-        Ok(triggers)
+        let is_dumped = |table: &str| schema.tables.iter().any(|dumped| dumped.name == table);
+        Ok(dump::triggers(self.meta, &schema.name, is_dumped)?)
     }
 
     /// Events.
@@ -144,41 +132,8 @@ impl Reader<'_> {
         );
         let mut events = Vec::new();
         for name in names(self.meta, &sql)? {
-            events.push(Event { program: self.program("EVENT", &name)? });
+            events.push(Event { program: dump::program(self.meta, "EVENT", &name)? });
         }
         Ok(events)
-    }
-
-    /// A program as `SHOW CREATE` gives it: the text is in the column named after its kind.
-    fn program(&mut self, kind: &str, name: &str) -> Result<Program, EngineError> {
-        let statement = format!("SHOW CREATE {kind} {}", quote::identifier(name));
-        let answer = self.meta.query(&statement)?;
-        let record = answer.only()?;
-        let text_column = answer.columns().iter().find(|column| {
-            *column == "SQL Original Statement"
-                || column.to_ascii_uppercase().starts_with("CREATE ")
-        });
-        // NULL where the account may see that the routine is there, and not what is in it.
-        let definition = text_column.and_then(|column| record.bytes(column));
-        let definition = definition.ok_or_else(|| SessionError::Answer {
-            statement,
-            what: "the definition: the account may not see it".to_owned(),
-        })?;
-        Ok(Program {
-            name: name.to_owned(),
-            definition: definition.to_vec(),
-            context: context(&record),
-        })
-    }
-}
-
-fn context(record: &Record<'_>) -> Context {
-    let text = |column: &str| record.get(column).unwrap_or_default().to_owned();
-    Context {
-        sql_mode: record.get("sql_mode").map(str::to_owned),
-        character_set_client: text("character_set_client"),
-        collation_connection: text("collation_connection"),
-        database_collation: text("Database Collation"),
-        time_zone: record.get("time_zone").map(str::to_owned),
     }
 }

@@ -7,6 +7,7 @@ use std::{
 
 use dbbackup_sdk::{
     document::manifest::ExcludedRecord,
+    dump::definition,
     server::{
         Record, Session, SessionError,
         quote::{self, Escaping},
@@ -174,19 +175,6 @@ impl Reader<'_> {
     ) -> Result<Vec<u8>, EngineError> {
         Ok(definition(self.meta, kind, quoted, column)?)
     }
-}
-
-/// The text that `SHOW CREATE` gives in one of its columns.
-pub(super) fn definition(
-    meta: &mut Session,
-    kind: &str,
-    quoted: &str,
-    column: usize,
-) -> Result<Vec<u8>, SessionError> {
-    let statement = format!("SHOW CREATE {kind} {quoted}");
-    let answer = meta.query(&statement)?;
-    let text = answer.only()?.at(column).map(<[u8]>::to_vec);
-    text.ok_or(SessionError::Answer { statement, what: "the definition".to_owned() })
 }
 
 /// The definition of a table and its digest, now.

@@ -1,13 +1,12 @@
 //! Rows as extended `INSERT` statements, formatted straight from the receive buffer.
 
-use dbbackup_sdk::{server::quote, wire::Row};
+use crate::{HostError, server::quote, wire::Row};
 
 use super::{
     column::{Column, Literal},
     literal::{put_escaped, put_hex, put_quoted, put_real},
     output::Output,
 };
-use crate::error::EngineError;
 
 /// A longer value is formatted in pieces of this size, so that the chunk does not grow with it.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -16,7 +15,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 const LONGEST_HEX_BYTES: usize = 8 * 1024 * 1024;
 
 /// Writes the rows of one table.
-pub(crate) struct InsertWriter<'o> {
+pub struct InsertWriter<'o> {
     output: &'o mut Output,
     head: Vec<u8>,
     literals: Vec<Literal>,
@@ -29,12 +28,7 @@ pub(crate) struct InsertWriter<'o> {
 
 impl<'o> InsertWriter<'o> {
     /// Writes rows of `columns` into statements that end after `limit_bytes`.
-    pub(crate) fn new(
-        output: &'o mut Output,
-        table: &str,
-        columns: &[Column],
-        limit_bytes: u64,
-    ) -> Self {
+    pub fn new(output: &'o mut Output, table: &str, columns: &[Column], limit_bytes: u64) -> Self {
         let names: Vec<String> =
             columns.iter().map(|column| quote::identifier(&column.name)).collect();
         let head =
@@ -49,7 +43,7 @@ impl<'o> InsertWriter<'o> {
     /// # Errors
     /// The host takes no more.
     #[inline]
-    pub(crate) fn put(&mut self, row: Row<'_>) -> Result<(), EngineError> {
+    pub fn put(&mut self, row: Row<'_>) -> Result<(), HostError> {
         let position = self.output.position();
         match self.began {
             Some(began) if position - began < self.limit_bytes => {
@@ -77,14 +71,14 @@ impl<'o> InsertWriter<'o> {
     ///
     /// # Errors
     /// As [`InsertWriter::put`].
-    pub(crate) fn finish(mut self) -> Result<(u64, u64), EngineError> {
+    pub fn finish(mut self) -> Result<(u64, u64), HostError> {
         self.end()?;
         Ok((self.rows, self.longest_bytes))
     }
 
     /// Begins a statement, after ending the one before.
     #[cold]
-    fn begin(&mut self) -> Result<(), EngineError> {
+    fn begin(&mut self) -> Result<(), HostError> {
         self.end()?;
         self.began = Some(self.output.position());
         self.output.buffer().extend_from_slice(&self.head);
@@ -92,7 +86,7 @@ impl<'o> InsertWriter<'o> {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), EngineError> {
+    fn end(&mut self) -> Result<(), HostError> {
         if let Some(began) = self.began.take() {
             self.longest_bytes = self.longest_bytes.max(self.output.position() - began);
             self.output.put(";\n")?;
@@ -131,7 +125,7 @@ type PutPiece = fn(&mut Vec<u8>, &[u8]);
 
 /// Writes a long value piece by piece.
 #[cold]
-fn put_long_value(output: &mut Output, literal: &Literal, bytes: &[u8]) -> Result<(), EngineError> {
+fn put_long_value(output: &mut Output, literal: &Literal, bytes: &[u8]) -> Result<(), HostError> {
     let (head, put, tail): (&str, PutPiece, &str) = match literal {
         Literal::Text => ("'", put_escaped, "'"),
         Literal::Bytes if bytes.len() > LONGEST_HEX_BYTES => ("_binary'", put_escaped, "'"),

@@ -2,7 +2,7 @@
 //! those of the stock `mysqldump` where it has them, so that everything that reads its dumps reads
 //! ours.
 
-use dbbackup_sdk::{
+use crate::{
     document::manifest::CoordinatesRecord,
     position::GtidSet,
     server::{
@@ -11,7 +11,7 @@ use dbbackup_sdk::{
     },
 };
 
-use super::catalogue::Context;
+use super::definition::Context;
 
 /// Candidates for the delimiter of programs, tried in this order.
 const DELIMITERS: [&str; 5] = [";;", "$$", "//", "||", "$dbbackup$"];
@@ -41,17 +41,18 @@ const SETTINGS_BACK: &str = "\
 /*!40111 SET SQL_NOTES=@OLD_SQL_NOTES */;
 ";
 
-/// The beginning of a dump.
-pub(crate) fn header(
+/// The beginning of a dump; `program` is the engine's version.
+#[must_use]
+pub fn header(
+    program: &str,
     version: &ServerVersion,
     coordinates: &CoordinatesRecord,
     consistent_at: &str,
 ) -> String {
     let mut header = format!(
-        "-- dbbackup {} SQL dump\n-- Server version\t{}\n-- Content of\t{consistent_at}\n\
+        "-- dbbackup {program} SQL dump\n-- Server version\t{}\n-- Content of\t{consistent_at}\n\
          -- Load it with our own restore, or with the stock client, whose --comments keeps the comments\n\
          -- inside of routines\n",
-        env!("CARGO_PKG_VERSION"),
         in_comment(&version.text),
     );
     if let Some(binlog) = &coordinates.binlog {
@@ -77,22 +78,22 @@ pub(crate) fn header(
 }
 
 /// The end of a dump: without it, a dump is cut off.
-pub(crate) fn footer(ended: &str) -> String {
+pub fn footer(ended: &str) -> String {
     format!("\n{SETTINGS_BACK}\n-- Dump completed on {ended}\n")
 }
 
 /// Makes the general tablespaces that tables lie in.
-pub(crate) fn tablespaces(definitions: &[String]) -> String {
+pub fn tablespaces(definitions: &[String]) -> String {
     definitions.iter().map(|definition| format!("\n{definition};\n")).collect()
 }
 
 /// Makes a schema the default one.
-pub(crate) fn use_schema(schema: &str) -> String {
+pub fn use_schema(schema: &str) -> String {
     format!("\nUSE {};\n", quote::identifier(schema))
 }
 
 /// Makes a schema, unless it is there.
-pub(crate) fn schema(name: &str, definition: &[u8]) -> Vec<u8> {
+pub fn schema(name: &str, definition: &[u8]) -> Vec<u8> {
     const CREATE: &[u8] = b"CREATE DATABASE ";
     let mut to = title("Current Database", name).into_bytes();
     to.extend_from_slice(CREATE);
@@ -103,7 +104,7 @@ pub(crate) fn schema(name: &str, definition: &[u8]) -> Vec<u8> {
 }
 
 /// Makes a sequence and sets its state.
-pub(crate) fn sequence(name: &str, definition: &[u8], state: &str) -> Vec<u8> {
+pub fn sequence(name: &str, definition: &[u8], state: &str) -> Vec<u8> {
     let quoted = quote::identifier(name);
     let mut to = title("Sequence structure for", name).into_bytes();
     to.extend_from_slice(format!("DROP SEQUENCE IF EXISTS {quoted};\n").as_bytes());
@@ -113,7 +114,7 @@ pub(crate) fn sequence(name: &str, definition: &[u8], state: &str) -> Vec<u8> {
 }
 
 /// Makes a table.
-pub(crate) fn table_structure(name: &str, definition: &[u8]) -> Vec<u8> {
+pub fn table_structure(name: &str, definition: &[u8]) -> Vec<u8> {
     let mut to = title("Table structure for table", name).into_bytes();
     to.extend_from_slice(format!("DROP TABLE IF EXISTS {};\n", quote::identifier(name)).as_bytes());
     to.extend_from_slice(definition);
@@ -122,7 +123,7 @@ pub(crate) fn table_structure(name: &str, definition: &[u8]) -> Vec<u8> {
 }
 
 /// What stands before the rows of a table.
-pub(crate) fn before_rows(name: &str, storage_engine: &str, history: bool) -> String {
+pub fn before_rows(name: &str, storage_engine: &str, history: bool) -> String {
     let mut text = title("Dumping data for table", name);
     if has_keys_to_disable(storage_engine) {
         let quoted = quote::identifier(name);
@@ -138,7 +139,7 @@ pub(crate) fn before_rows(name: &str, storage_engine: &str, history: bool) -> St
 }
 
 /// What stands behind the rows of a table.
-pub(crate) fn after_rows(name: &str, storage_engine: &str, history: bool) -> String {
+pub fn after_rows(name: &str, storage_engine: &str, history: bool) -> String {
     let mut text = String::new();
     if history {
         text.push_str(
@@ -158,7 +159,7 @@ fn has_keys_to_disable(storage_engine: &str) -> bool {
 }
 
 /// A view of the same columns without meaning, so that what uses the view can be made before it.
-pub(crate) fn placeholder(name: &str, columns: &[String]) -> String {
+pub fn placeholder(name: &str, columns: &[String]) -> String {
     let quoted = quote::identifier(name);
     let columns: Vec<String> =
         columns.iter().map(|column| format!("\n 1 AS {}", quote::identifier(column))).collect();
@@ -170,7 +171,7 @@ pub(crate) fn placeholder(name: &str, columns: &[String]) -> String {
 }
 
 /// Makes a view in place of its placeholder.
-pub(crate) fn view(name: &str, definition: &[u8], context: &Context) -> Vec<u8> {
+pub fn view(name: &str, definition: &[u8], context: &Context) -> Vec<u8> {
     let mut to = title("Final view structure for view", name).into_bytes();
     to.extend_from_slice(format!("DROP VIEW IF EXISTS {};\n", quote::identifier(name)).as_bytes());
     within(&mut to, context, |to| {
@@ -182,7 +183,7 @@ pub(crate) fn view(name: &str, definition: &[u8], context: &Context) -> Vec<u8> 
 
 /// Makes a program; `kind` is as in `DROP`. The schema's collation is part of how a program reads
 /// its parameters: where the schema has another one by now, it gets the old one for the moment.
-pub(crate) fn program(
+pub fn program(
     kind: &str,
     name: &str,
     definition: &[u8],
@@ -242,7 +243,7 @@ fn within(to: &mut Vec<u8>, context: &Context, body: impl FnOnce(&mut Vec<u8>)) 
 }
 
 /// A title as a comment.
-pub(crate) fn title(what: &str, name: &str) -> String {
+pub fn title(what: &str, name: &str) -> String {
     format!("\n--\n-- {what} {}\n--\n\n", in_comment(&quote::identifier(name)))
 }
 

@@ -1,22 +1,18 @@
 //! Entries on their way to the host: text gathered into chunks that it takes over without a copy.
 
-use dbbackup_sdk::{
-    EntryWriter, Sink,
+use crate::{
+    EntryWriter, HostError, Sink,
     document::{
         entry::{EntryKind, EntryMeta, PageCheck},
         path::EntryPath,
     },
 };
 
-use crate::error::EngineError;
-
-/// Root of all entries of a dump.
-const ROOT: &str = "dump";
 /// Bounds of the size of a chunk, whatever the host prefers.
 const CHUNK_BYTES: std::ops::RangeInclusive<usize> = 64 * 1024..=1024 * 1024;
 
 /// One open entry.
-pub(crate) struct Output {
+pub struct Output {
     writer: EntryWriter,
     buffer: Vec<u8>,
     chunk_bytes: usize,
@@ -24,15 +20,15 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Opens an entry; `path` is below `dump/`.
+    /// Opens a stream entry; `path` is below `root`.
     ///
     /// # Errors
     /// The host refuses it.
-    pub(crate) fn open(sink: &Sink, path: &str) -> Result<Self, EngineError> {
+    pub fn open(sink: &Sink, root: &str, path: &str) -> Result<Self, HostError> {
         let wanted = usize::try_from(sink.limits()?.chunk_bytes).unwrap_or(usize::MAX);
         let meta = EntryMeta {
             kind: EntryKind::Stream,
-            root: ROOT.to_owned(),
+            root: root.to_owned(),
             path: EntryPath::from(path),
             size_bytes: None,
             mode: None,
@@ -40,7 +36,7 @@ impl Output {
             gid: None,
             modified_unix: None,
             pages: PageCheck::None,
-            extra: serde_json::Map::new(),
+            extra: crate::document::Extra::new(),
         };
         let chunk_bytes = wanted.clamp(*CHUNK_BYTES.start(), *CHUNK_BYTES.end());
         Ok(Self {
@@ -53,7 +49,7 @@ impl Output {
 
     /// The chunk being filled; call [`Output::flush_full`] now and then.
     #[inline]
-    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
 
@@ -61,7 +57,7 @@ impl Output {
     ///
     /// # Errors
     /// The host takes no more: the run failed or was cancelled.
-    pub(crate) fn put(&mut self, text: impl AsRef<[u8]>) -> Result<(), EngineError> {
+    pub fn put(&mut self, text: impl AsRef<[u8]>) -> Result<(), HostError> {
         self.buffer.extend_from_slice(text.as_ref());
         self.flush_full()
     }
@@ -71,13 +67,13 @@ impl Output {
     /// # Errors
     /// As [`Output::put`].
     #[inline]
-    pub(crate) fn flush_full(&mut self) -> Result<(), EngineError> {
+    pub fn flush_full(&mut self) -> Result<(), HostError> {
         if self.buffer.len() < self.chunk_bytes { Ok(()) } else { self.flush() }
     }
 
     /// Bytes of the entry so far.
     #[inline]
-    pub(crate) fn position(&self) -> u64 {
+    pub fn position(&self) -> u64 {
         self.written_bytes + self.buffer.len() as u64
     }
 
@@ -85,13 +81,13 @@ impl Output {
     ///
     /// # Errors
     /// As [`Output::put`].
-    pub(crate) fn finish(mut self) -> Result<u64, EngineError> {
+    pub fn finish(mut self) -> Result<u64, HostError> {
         self.flush()?;
         self.writer.finish()?;
         Ok(self.written_bytes)
     }
 
-    fn flush(&mut self) -> Result<(), EngineError> {
+    fn flush(&mut self) -> Result<(), HostError> {
         if self.buffer.is_empty() {
             return Ok(());
         }
@@ -104,7 +100,7 @@ impl Output {
 
 /// A name as one component of a path: letters, digits, `_`, `-` and `$` stand for themselves, every
 /// other byte as `%` and two digits, so that no name can lead anywhere else.
-pub(crate) fn path_component(name: &str) -> String {
+pub fn path_component(name: &str) -> String {
     let mut component = String::with_capacity(name.len());
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'$') {

@@ -22,7 +22,7 @@ const ESCAPE: [u8; 256] = {
 
 /// Appends `bytes` in quotes.
 #[inline]
-pub(crate) fn put_quoted(to: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put_quoted(to: &mut Vec<u8>, bytes: &[u8]) {
     to.reserve(bytes.len() + STEP);
     to.push(b'\'');
     put_escaped(to, bytes);
@@ -32,7 +32,7 @@ pub(crate) fn put_quoted(to: &mut Vec<u8>, bytes: &[u8]) {
 /// Appends `bytes` as they stand between the quotes of a string. May be called for one piece of a
 /// value after the other: no escape depends on its neighbours.
 #[inline]
-pub(crate) fn put_escaped(to: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put_escaped(to: &mut Vec<u8>, bytes: &[u8]) {
     let (steps, rest) = bytes.as_chunks::<STEP>();
     for step in steps {
         if has_special(step) {
@@ -86,7 +86,7 @@ const HEX: [[u8; 2]; 256] = {
 
 /// Appends the hexadecimal digits of `bytes`, without `0x`.
 #[inline]
-pub(crate) fn put_hex(to: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put_hex(to: &mut Vec<u8>, bytes: &[u8]) {
     to.reserve(bytes.len() * 2);
     for &byte in bytes {
         to.extend_from_slice(&HEX.get(usize::from(byte)).copied().unwrap_or([b'0'; 2]));
@@ -95,7 +95,7 @@ pub(crate) fn put_hex(to: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Appends a double. The text form of a negative zero would be read back as the integer 0.
 #[inline]
-pub(crate) fn put_real(to: &mut Vec<u8>, text: &[u8]) {
+pub(super) fn put_real(to: &mut Vec<u8>, text: &[u8]) {
     to.extend_from_slice(text);
     if text == b"-0" {
         to.extend_from_slice(b"e0");

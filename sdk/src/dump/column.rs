@@ -8,14 +8,14 @@
 
 use std::collections::BTreeMap;
 
-use dbbackup_sdk::server::{
+use crate::server::{
     Record, Session, SessionError,
     quote::{self, Escaping},
 };
 
 /// What kind of literal the values of a column become.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Literal {
+pub enum Literal {
     /// A number: written as it comes.
     Number,
     /// A floating-point number.
@@ -30,44 +30,44 @@ pub(crate) enum Literal {
 
 /// A column that is part of an `INSERT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Column {
+pub struct Column {
     /// Name.
-    pub(crate) name: String,
+    pub name: String,
     /// Expression that selects it.
-    pub(crate) expression: String,
+    pub expression: String,
     /// Its literals.
-    pub(crate) literal: Literal,
+    pub literal: Literal,
 }
 
 /// Columns of one table.
 #[derive(Debug, Default)]
-pub(crate) struct Columns {
+pub struct Columns {
     /// Those that take values, in their order.
-    pub(crate) written: Vec<Column>,
+    pub written: Vec<Column>,
     /// MariaDB's row start and row end: `(names, transaction ids instead of times)`.
-    pub(crate) period: Option<Period>,
+    pub period: Option<Period>,
 }
 
 /// The columns that hold the life of a row in a system-versioned table.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Period {
+pub struct Period {
     /// Row start.
-    pub(crate) start: String,
+    pub start: String,
     /// Row end.
-    pub(crate) end: String,
+    pub end: String,
     /// They hold transaction ids, which mean nothing on another server.
-    pub(crate) by_transaction: bool,
+    pub by_transaction: bool,
 }
 
 /// Reads columns, and remembers which character sets convert there and back.
 #[derive(Debug, Default)]
-pub(crate) struct ColumnReader {
+pub struct ColumnReader {
     convertible: BTreeMap<String, bool>,
 }
 
 impl ColumnReader {
     /// The columns of a table; generated ones are left out, invisible ones are not.
-    pub(crate) fn read(
+    pub fn read(
         &mut self,
         meta: &mut Session,
         schema: &str,

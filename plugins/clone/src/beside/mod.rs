@@ -1,0 +1,169 @@
+//! `include_non_innodb`: tables that come empty out of a clone are dumped beside it, as SQL text in
+//! the same artefact.
+//!
+//! They are read after the clone, all under one lock, so they are of one instant of their own, a
+//! little later than that of the clone. The binlog position of that instant is in the manifest: a
+//! copy whose binlog is replayed up to there is complete and consistent once the text is loaded.
+//!
+//! The text drops, makes and fills each table, triggers included: what a first start makes of such
+//! a table differs between storage engines, and is not even a table for some.
+
+mod error;
+mod table;
+mod write;
+
+use dbbackup_sdk::{
+    BackupRun, Sink,
+    document::{
+        backup::BackupSummary,
+        manifest::{CoordinatesRecord, ExcludedRecord, LockRecord, Precision},
+    },
+    dump::SESSION_SETTINGS,
+    serde_json::json,
+    server::{CancelWatch, LockBudget, Requirement, Session, quote::Escaping},
+    wire::ConnectOptions,
+};
+
+pub(crate) use error::BesideError;
+
+use self::{table::Table, write::Writer};
+use crate::artefact::{BESIDE_PATH, OUR_ROOT};
+
+/// What the account must be allowed: to see every table, its triggers, and to lock it.
+const PRIVILEGES: [&str; 3] = ["SELECT", "LOCK TABLES", "TRIGGER"];
+/// Key of what the manifest's `source` says.
+pub(crate) const FACT: &str = "non_innodb";
+
+/// A run that dumps tables beside its clone; its account may do so.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    options: ConnectOptions,
+}
+
+/// What was dumped.
+#[derive(Debug)]
+pub(crate) struct Dumped {
+    tables: Vec<Table>,
+    rows: u64,
+    coordinates: CoordinatesRecord,
+    read_at: String,
+    lock: Option<LockRecord>,
+}
+
+impl Beside {
+    /// Checks, before the clone begins, what would otherwise end the run after it. The sessions of
+    /// the dump will be like this one.
+    ///
+    /// # Errors
+    /// [`BesideError::Privileges`] with the statement that gives what is lacking.
+    pub(crate) fn prepare(session: &mut Session) -> Result<Self, BesideError> {
+        let grants = session.grants()?;
+        let required = PRIVILEGES.map(Requirement::global);
+        let missing = grants.missing(&required);
+        if !missing.is_empty() {
+            let lacking: Vec<Requirement> =
+                missing.into_iter().map(|privilege| privilege.requirement).collect();
+            return Err(BesideError::Privileges {
+                account: grants.account().to_sql(Escaping::Backslash),
+                privileges: lacking.iter().map(|one| one.privilege.clone()).collect(),
+                grant: grants.statement(&lacking),
+            });
+        }
+        let mut options = session.options().clone();
+        options.init_statements.extend(SESSION_SETTINGS.map(str::to_owned));
+        Ok(Self { options })
+    }
+
+    /// Dumps the tables that there are now.
+    ///
+    /// # Errors
+    /// Any [`BesideError`]; nothing is locked any more.
+    pub(crate) fn dump(&self, run: &BackupRun, sink: &Sink) -> Result<Dumped, BesideError> {
+        let watch = CancelWatch::start(&run.host).map_err(BesideError::Thread)?;
+        let mut meta = Session::connect(&self.options)?;
+        let mut reader = Session::connect(&self.options)?;
+        for session in [&mut meta, &mut reader] {
+            watch.add(session);
+            session.set_stall_budget()?;
+        }
+        let tables = table::list(&mut meta)?;
+        let mut dumped = Dumped {
+            read_at: meta.utc_now()?,
+            tables,
+            rows: 0,
+            coordinates: CoordinatesRecord::default(),
+            lock: None,
+        };
+        if dumped.written().next().is_none() {
+            return Ok(dumped);
+        }
+        let budget = LockBudget::from(&run.request.lock_budget);
+        let names: Vec<(String, String)> =
+            dumped.written().map(|table| (table.schema.clone(), table.name.clone())).collect();
+        let named = names.iter().map(|(schema, table)| (schema.as_str(), table.as_str()));
+        let mut lock = reader.lock_tables_for_read(named, budget)?;
+        dumped.read_at = meta.utc_now()?;
+        dumped.coordinates = position(&mut meta)?;
+        let mut writer = Writer::open(sink, &run.host, &mut meta, &dumped)?;
+        for table in dumped.written() {
+            writer.table(lock.session(), table)?;
+        }
+        let lock = lock.unlock()?;
+        dumped.rows = writer.finish()?;
+        dumped.lock = Some(lock.into());
+        Ok(dumped)
+    }
+}
+
+/// Where the server is. The tables cannot change meanwhile, so this is exact for them.
+fn position(meta: &mut Session) -> Result<CoordinatesRecord, BesideError> {
+    let Some(status) = meta.log_status()?.and_then(|status| status.binlog) else {
+        return Ok(CoordinatesRecord::default());
+    };
+    Ok(CoordinatesRecord {
+        precision: Precision::Exact,
+        binlog: Some(status.binlog),
+        gtid: status.gtid,
+        ..CoordinatesRecord::default()
+    })
+}
+
+impl Dumped {
+    /// Tables that are in the text: those that exist at all after a restart.
+    fn written(&self) -> impl Iterator<Item = &Table> {
+        self.tables.iter().filter(|table| !table.is_volatile())
+    }
+
+    /// Whether a table, as `schema.table (engine)`, needs nothing more than what was dumped.
+    pub(crate) fn covers(&self, shown: &str) -> bool {
+        self.tables.iter().any(|table| table.to_string() == shown)
+    }
+
+    /// Says in the summary what was dumped, where it is, and of which instant it is.
+    pub(crate) fn describe(self, summary: &mut BackupSummary) {
+        for table in &self.tables {
+            let why = if table.is_volatile() {
+                "its rows are in memory, and end with the server".to_owned()
+            } else {
+                format!("not in the clone but dumped beside it, in {OUR_ROOT}/{BESIDE_PATH}")
+            };
+            summary.excluded.push(ExcludedRecord { what: table.to_string(), why });
+        }
+        let count = self.written().count();
+        if count == 0 {
+            return;
+        }
+        let file = format!("{OUR_ROOT}/{BESIDE_PATH}");
+        summary.restore_needs.push(format!("{file} loaded after the first start"));
+        let names: Vec<String> = self.written().map(Table::to_string).collect();
+        let fact = json!({
+            "path": file,
+            "tables": names,
+            "rows": self.rows,
+            "coordinates": self.coordinates,
+            "read_at": self.read_at,
+        });
+        summary.source.insert(FACT.to_owned(), fact);
+        summary.locks.extend(self.lock);
+    }
+}
