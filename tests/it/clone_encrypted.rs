@@ -2,7 +2,7 @@
 //! request, and then started with a copy of the source's keyring.
 use crate::cloned::Source;
 use anyhow::{Result, ensure};
-use dbbackup_testkit::{Server, ServerOptions, WriteLoad};
+use dbbackup_testkit::{Invocation, Server, ServerOptions, WriteLoad};
 use std::{fs, path::Path, time::Duration};
 
 /// A value that lies in encrypted tables alone.
@@ -39,32 +39,52 @@ fn on_disk(server: &Server) -> Result<()> {
     server.sql(&format!("FLUSH TABLES {} FOR EXPORT; UNLOCK TABLES", tables.join(", ")))
 }
 
-/// Files below a directory that hold the mark in clear; logs are encrypted by switches of their own.
-fn marked(directory: &Path) -> Result<Vec<String>> {
-    let mut found = Vec::new();
+/// Every file below a directory, with its bytes.
+fn each_file(directory: &Path, look: &mut impl FnMut(&Path, &[u8])) -> Result<()> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        if path.ends_with("#innodb_redo") {
-            continue;
-        }
         if path.is_dir() {
-            found.extend(marked(&path)?);
-        } else if holds(&fs::read(&path)?, MARK.as_bytes()) {
-            found.push(path.display().to_string());
+            each_file(&path, look)?;
+        } else {
+            look(&path, &fs::read(&path)?);
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
-    bytes.windows(wanted.len()).any(|window| window == wanted)
+    memchr::memmem::find(bytes, wanted).is_some()
+}
+
+/// No row of an encrypted table is in a data file in clear, and nowhere a key that no master key
+/// wraps: behind its magic stands 0 in place of the master key's id. The redo log holds rows in clear
+/// where the server does not encrypt it either.
+fn expect_sealed(artefact: &Path) -> Result<()> {
+    let mut open = Vec::new();
+    let mut wrapped = 0;
+    each_file(artefact, &mut |path, bytes| {
+        let is_redo =
+            path.components().any(|part| part.as_os_str().to_string_lossy().contains("redo"));
+        if !is_redo && holds(bytes, MARK.as_bytes()) {
+            open.push(format!("rows in {}", path.display()));
+        }
+        for magic in [b"lCA", b"lCB", b"lCC"] {
+            let clear = [&magic[..], &[0; 4]].concat();
+            if holds(bytes, &clear) {
+                open.push(format!("a key in {}", path.display()));
+            }
+            wrapped += u32::from(holds(bytes, &[&magic[..], &[0, 0, 0]].concat()));
+        }
+    })?;
+    ensure!(open.is_empty(), "in clear: {open:?}");
+    ensure!(wrapped > 8, "only {wrapped} files have keys");
+    Ok(())
 }
 
 /// Restores; with the source's keyring, a server on the directory is the
 /// source as of an exact position.
 fn comes_back(source: &Source) -> Result<()> {
-    let found = marked(&source.rig.path("copy/data"))?;
-    ensure!(found.is_empty(), "in clear: {found:?}");
+    expect_sealed(&source.rig.path("copy"))?;
     let restore = ["restore", "copy/", "--target-dir", "restored"];
     let run = source.rig.dbbackup(restore).run()?;
     run.expect_success()?.expect_stderr("the server needs the keyring of the source")?;
@@ -81,14 +101,51 @@ fn encrypted_tablespaces_are_kept_and_start_with_the_keyring() -> Result<()> {
     write.wait_for_commits(50, Duration::from_secs(60))?;
     let write = write.stop();
     ensure!(write.failures == 0, "{write:?}");
+    let manifest = source.manifest("copy/")?;
+    ensure!(manifest["source"]["encrypted_tablespaces"] == true, "{}", manifest["source"]);
     comes_back(&source)
 }
 
 #[test]
-fn a_server_keeps_tablespaces_and_logs_encrypted_in_its_own_clone() -> Result<()> {
-    let logs = ["--innodb-redo-log-encrypt=ON", "--innodb-undo-log-encrypt=ON"];
-    let source = source(&logs)?;
+fn a_server_keeps_tablespaces_and_undo_logs_encrypted_in_its_own_clone() -> Result<()> {
+    let source = source(&["--innodb-undo-log-encrypt=ON"])?;
     let keep = ["--engine-option", "encrypted=keep"];
     source.under_load(source.backup("local", "copy/").args(keep))?;
     comes_back(&source)
+}
+
+#[test]
+fn what_is_encrypted_and_not_to_be_kept_is_refused_before_anything_is_written() -> Result<()> {
+    let source = source(&["--binlog-encryption=ON"])?;
+    source
+        .server
+        .sql("CREATE USER keeper@'%' IDENTIFIED BY 'k'; GRANT BACKUP_ADMIN ON *.* TO keeper@'%'")?;
+    let refused = |run: Invocation, code: i32, words: &str| -> Result<()> {
+        run.run()?.expect_exit(code)?.expect_stderr(words)?;
+        ensure!(!source.rig.path("db.tar").exists(), "an artefact was written");
+        Ok(())
+    };
+    refused(source.backup("protocol", "db.tar"), 4, "--engine-option encrypted=keep")?;
+    refused(source.backup("local", "db.tar"), 4, "--engine-option encrypted=keep")?;
+    // An account that does not see what is encrypted learns of it from the first such file.
+    let port = source.server.port().to_string();
+    let backup = ["physical-backup", "--engine", "clone", "--output", "db.tar"];
+    let connection = ["--host", "127.0.0.1", "--port", &port, "--user", "keeper"];
+    let run = source.rig.dbbackup(backup).args(connection).env("MYSQL_PWD", "k");
+    refused(run, 4, "is encrypted at rest")?;
+    let keep = ["--engine-option", "encrypted=keep"];
+    for (method, log) in [
+        ("protocol", "innodb_redo_log_encrypt"),
+        ("protocol", "innodb_undo_log_encrypt"),
+        ("local", "innodb_redo_log_encrypt"),
+    ] {
+        source.server.sql(&format!("SET GLOBAL {log} = ON"))?;
+        let words = format!("{log} is ON, and ");
+        refused(source.backup(method, "db.tar").args(keep), 4, &words)?;
+        source.server.sql(&format!("SET GLOBAL {log} = OFF"))?;
+    }
+    let donor = ["donor_host=h", "data_dir=/nowhere"].map(|option| ["--engine-option", option]);
+    let recipient = source.backup("recipient", "db.tar").args(keep).args(donor.concat());
+    refused(recipient, 3, "encrypted=keep is for methods protocol and local")?;
+    source.server.expect_writable_within(Duration::from_secs(5))
 }

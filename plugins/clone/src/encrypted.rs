@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Read},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
@@ -15,6 +15,15 @@ use dbbackup_sdk::{
 /// Where page 0 has the flags of its tablespace, and the one that says that it is encrypted.
 const FLAGS_AT: u64 = 54;
 const ENCRYPTED: u32 = 1 << 13;
+
+/// Setting of the server that encrypts its redo log.
+pub(crate) const REDO_SETTING: &str = "innodb_redo_log_encrypt";
+/// Directory of the redo log below the data directory.
+const REDO_DIRECTORY: &str = "#innodb_redo";
+/// Bytes of a redo file's header; the key information in it begins as that of a tablespace does, with
+/// the id of the master key behind it, which is 0 for a key in clear.
+const REDO_HEADER_BYTES: u64 = 2048;
+const KEYS_IN_CLEAR: [&[u8]; 3] = [b"lCA\0\0\0\0", b"lCB\0\0\0\0", b"lCC\0\0\0\0"];
 
 /// Key of what the manifest's `source` says.
 const FACT: &str = "encrypted_tablespaces";
@@ -69,4 +78,20 @@ fn is_encrypted(path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a redo file of a server's clone has a key in clear.
+pub(crate) fn has_redo_key(directory: &Path) -> io::Result<bool> {
+    let redo = directory.join(REDO_DIRECTORY);
+    if !redo.is_dir() {
+        return Ok(false);
+    }
+    for entry in fs::read_dir(redo)? {
+        let mut header = Vec::new();
+        File::open(entry?.path())?.take(REDO_HEADER_BYTES).read_to_end(&mut header)?;
+        if KEYS_IN_CLEAR.iter().any(|key| header.windows(key.len()).any(|bytes| bytes == *key)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

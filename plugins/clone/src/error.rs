@@ -298,8 +298,7 @@ impl Classify for CloneError {
                  another engine, such as mysqldump"
             }
             Self::EncryptedLogs { .. } => {
-                "take the clone with --clone-method local, which keeps them encrypted, or use another \
-                 engine, such as mysqldump"
+                "switch it off for the time of the clone, or use another engine, such as mysqldump"
             }
             Self::EncryptedMeanwhile { .. } => {
                 "run it again, and let DDL wait meanwhile: --clone-ddl block"

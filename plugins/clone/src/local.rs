@@ -34,6 +34,7 @@ pub(crate) fn backup(
 ) -> Result<BackupSummary, MethodError> {
     let mut server = CloningServer::connect(run, options)?;
     let is_replica = run.request.environment.server.as_ref().is_some_and(|server| server.replica);
+    server.check_redo_key()?;
     unstartable::check(&mut server.session)?;
     let sees_all_tables = unseen::sees_all(&server.session.grants()?);
     let beside = match options.include_non_innodb {

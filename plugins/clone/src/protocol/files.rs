@@ -53,6 +53,11 @@ impl FileTable {
     /// It makes no sense, its name leads out of the artefact, or it is encrypted.
     pub(crate) fn notice(&mut self, meta: &FileMeta, current: State) -> Result<(), CloneError> {
         if meta.name.is_none() {
+            // Switched on since the beginning: headers and descriptions of redo files would bring
+            // the log's key in clear.
+            if meta.flags.is_encrypted() {
+                return Err(CloneError::EncryptedLogs { setting: "innodb_redo_log_encrypt" });
+            }
             let size = self.redo.entry(meta.index).or_default();
             *size = meta.size_bytes.max(*size);
             return Ok(());

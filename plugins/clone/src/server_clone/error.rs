@@ -34,6 +34,12 @@ pub(crate) enum MethodError {
     /// Tables could not be dumped beside the clone.
     #[error(transparent)]
     Beside(#[from] BesideError),
+    /// The clone would hold a key in clear.
+    #[error(
+        "{} is ON, and a server that clones itself writes the key of its redo log in clear",
+        crate::encrypted::REDO_SETTING
+    )]
+    RedoKey,
     /// Files of the clone are encrypted at rest.
     #[error("{} is encrypted at rest, and a copy does not start without the server's keyring", file.display())]
     Encrypted {
@@ -217,6 +223,7 @@ impl Classify for MethodError {
             | Self::LeftOut { .. }
             | Self::External { .. }
             | Self::Encrypted { .. }
+            | Self::RedoKey
             | Self::DonorNotListed { .. }
             | Self::OtherUser { .. } => ErrorCode::PRECONDITION,
             Self::NoDonorPassword { .. } | Self::NoDonorHost | Self::Path { .. } => {
@@ -243,6 +250,9 @@ impl Classify for MethodError {
             Self::Host(error) => return error.hint(),
             Self::NotLocal { .. } | Self::External { .. } | Self::OtherUser { .. } => {
                 "method protocol needs none of this: --engine-option method=protocol"
+            }
+            Self::RedoKey => {
+                "switch it off for the time of the clone, or use another engine, such as mysqldump"
             }
             Self::Encrypted { .. } => {
                 "methods protocol and local keep them with --engine-option encrypted=keep: a restored \

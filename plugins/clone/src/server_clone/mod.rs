@@ -106,11 +106,25 @@ impl<'a> CloningServer<'a> {
         archived.and(removed)
     }
 
+    /// A server that clones itself wraps the key of an encrypted redo log in the first file alone:
+    /// the others have it in clear in their headers (seen with MySQL 9.7).
+    pub(crate) fn check_redo_key(&mut self) -> Result<(), MethodError> {
+        match self.session.variable(encrypted::REDO_SETTING)?.as_deref() {
+            Some("ON") => Err(MethodError::RedoKey),
+            _ => Ok(()),
+        }
+    }
+
     /// Encrypted tablespaces are kept on request, or the run ends here.
     fn check_encrypted(&mut self, directory: &Path) -> Result<(), MethodError> {
         let first = encrypted::first_in(directory);
         let first = first.map_err(|source| MethodError::io("look into", directory, source))?;
         self.has_encrypted = first.is_some();
+        if encrypted::has_redo_key(directory)
+            .map_err(|source| MethodError::io("look into", directory, source))?
+        {
+            return Err(MethodError::RedoKey);
+        }
         match first {
             Some(path) if self.options.encrypted == Encrypted::Refuse => {
                 let file = path.strip_prefix(directory).unwrap_or(&path).to_owned();
