@@ -11,8 +11,8 @@
 )]
 mod abi_gate;
 mod clone_abandoned;
-mod clone_cuts;
 mod clone_beside;
+mod clone_cuts;
 mod clone_encrypted;
 mod clone_faults;
 mod clone_hostile;

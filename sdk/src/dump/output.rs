@@ -94,7 +94,7 @@ impl Output {
         let next = Vec::with_capacity(self.chunk_bytes + self.chunk_bytes / 8);
         let full = std::mem::replace(&mut self.buffer, next);
         self.written_bytes += full.len() as u64;
-        Ok(self.writer.write_chunk(full)?)
+        self.writer.write_chunk(full)
     }
 }
 

@@ -65,7 +65,7 @@ fn a_key_that_cannot_be_wrapped_ends_the_run() {
     look(&mut known, Stage::FileCopy, &mut page(1, b'w', 99)).unwrap();
     assert!(look(&mut known, Stage::PageCopy, &mut page(0, b'k', 98)).is_err(), "another key");
     assert!(look(&mut known, Stage::PageCopy, &mut vec![0; PAGE_BYTES]).is_err(), "no key");
-    assert!(look(&mut known, Stage::PageCopy, &mut vec![0; 100]).is_err(), "no page");
+    assert!(look(&mut known, Stage::PageCopy, &mut [0; 100]).is_err(), "no page");
 }
 
 #[test]
