@@ -84,7 +84,8 @@ pub trait RestoreEngine: Engine {
         entries: &mut EntryReader,
     ) -> Result<RestoreSummary, Failure>;
 
-    /// Called after the host extracted the file entries into `run.request.directory`.
+    /// Called after the host extracted the file entries into `run.request.directory`, which has a
+    /// temporary name still: the host makes all of it durable before it gets its own.
     ///
     /// # Errors
     /// A [`Failure`] if the directory cannot be made ready for a server.

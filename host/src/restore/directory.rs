@@ -1,8 +1,14 @@
 //! `--target-dir`: everything is brought together under a temporary name beside the directory, which
 //! gets its own name last.
 use super::{
-    Restore, RestoreOutcome, extract::extract, is_content_file, layout::Layout, links, pages,
-    select::Selection, trees::Trees,
+    Restore, RestoreOutcome,
+    error::RestoreError,
+    extract::{extract, make_durable},
+    is_content_file,
+    layout::Layout,
+    links, pages,
+    select::Selection,
+    trees::Trees,
 };
 use crate::{
     exit::Failure,
@@ -15,10 +21,10 @@ use crate::{
 };
 use dbbackup_plugin_api::document::{
     entry::{EntryKind, PageCheck},
-    manifest::FileRecord,
+    manifest::{FileRecord, PagesRecord},
     restore::{RestorePlan, RestoreSummary},
 };
-use std::path::Path;
+use std::{path::Path, thread};
 
 /// Where engines find what they keep for a restore; not part of the result.
 const WORKING_DIRECTORY: &str = ".dbbackup";
@@ -47,7 +53,7 @@ impl Restore<'_> {
 
     fn layout(&self, directory: &Path) -> Result<Layout, Failure> {
         let absolute = std::path::absolute(directory)
-            .map_err(|source| super::RestoreError::io("find", directory, source))?;
+            .map_err(|source| RestoreError::io("find", directory, source))?;
         Ok(Layout::new(absolute.components().as_path(), &self.manifest, &self.job.map)?)
     }
 
@@ -73,13 +79,14 @@ impl Restore<'_> {
         let mut members = self.artefact.members(&self.manifest, &self.pipeline_flag())?;
         let extracted = extract(&mut members, &staged.layout, selection, self.observer)?;
         links::relink(&self.manifest, &staged.layout, trees.layout())?;
-        let summary = self.finish_by_engine(&staged.layout, journal)?;
-        durable::remove_tree(&staged.layout.directory().join(WORKING_DIRECTORY))?;
-        let mut pages = Default::default();
-        if self.manifest.files.iter().any(|file| file.page_check == PageCheck::AfterApply) {
-            self.step("check every page");
-            pages = pages::check(&staged.layout, self.observer, self.cancel)?;
-        }
+        // The disk has the files to write while the engine and the page check have work to do.
+        let (done, synced) = thread::scope(|scope| {
+            let syncing = scope.spawn(|| make_durable(staged.layout.trees()));
+            (self.finish_files(&staged.layout, journal), syncing.join())
+        });
+        let (summary, pages) = done?;
+        synced.map_err(|_| RestoreError::SyncDied)??;
+        make_durable(staged.layout.trees())?;
         if let Some(cause) = self.cancel.cause() {
             return Err(SupervisorError::Cancelled { cause }.into());
         }
@@ -98,6 +105,22 @@ impl Restore<'_> {
             server_options: trees.layout().options().to_vec(),
             ..RestoreOutcome::default()
         })
+    }
+
+    /// What comes after the files: the engine's part, and the check of pages that are good only then.
+    fn finish_files(
+        &self,
+        staged: &Layout,
+        journal: &mut Journal,
+    ) -> Result<(Option<RestoreSummary>, PagesRecord), Failure> {
+        let summary = self.finish_by_engine(staged, journal)?;
+        durable::remove_tree(&staged.directory().join(WORKING_DIRECTORY))?;
+        let mut pages = PagesRecord::default();
+        if self.manifest.files.iter().any(|file| file.page_check == PageCheck::AfterApply) {
+            self.step("check every page");
+            pages = pages::check(staged, self.observer, self.cancel)?;
+        }
+        Ok((summary, pages))
     }
 
     /// Hands streams to the engine, and lets it finish the directory. A backup of files alone

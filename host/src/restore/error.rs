@@ -92,6 +92,9 @@ pub enum RestoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The thread that waits for the disk panicked.
+    #[error("the thread that makes the files durable ended")]
+    SyncDied,
     /// A page of the restored files is damaged.
     #[error("{}: {bad} bad pages: {pages}", file.display())]
     BadPages {
@@ -124,6 +127,7 @@ impl Classified for RestoreError {
                 Exit::Usage
             }
             Self::BadPages { .. } => Exit::VerificationFailed,
+            Self::SyncDied => Exit::Failed,
         }
     }
 
@@ -144,6 +148,7 @@ impl Classified for RestoreError {
             Self::NothingFits { .. } => "dbbackup info --files lists what is in it",
             Self::BadPages { .. } => "the directory was not made; restore from another backup",
             Self::Io { .. }
+            | Self::SyncDied
             | Self::Pattern { .. }
             | Self::NoSuchRoot { .. }
             | Self::LeadsOut { .. }
@@ -159,6 +164,7 @@ impl Classified for RestoreError {
             Self::NotEmpty { .. } => "E-RESTORE-NOT-EMPTY",
             Self::UnsafeName { .. } | Self::Twice { .. } => "E-RESTORE-UNSAFE-NAME",
             Self::Io { .. } => "E-RESTORE-IO",
+            Self::SyncDied => "E-RESTORE-SYNC",
             Self::Target(error) => return error.code(),
             Self::Pattern { .. } => "E-RESTORE-PATTERN",
             Self::NothingFits { .. } => "E-RESTORE-NOTHING",

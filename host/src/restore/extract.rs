@@ -36,8 +36,8 @@ pub(crate) struct Extracted {
     pub(crate) bytes: u64,
 }
 
-/// Extracts the wanted files of an artefact into empty directories and makes them durable; what its
-/// engine keeps for itself is not counted.
+/// Extracts the wanted files of an artefact into empty directories; what its engine keeps for itself is
+/// not counted. Nothing is durable before [`make_durable`].
 pub(crate) fn extract(
     members: &mut ArtefactMembers,
     layout: &Layout,
@@ -141,18 +141,23 @@ impl Extraction<'_> {
         Ok(())
     }
 
-    /// Dresses the directories, deepest first, and makes everything durable.
+    /// Dresses the directories, deepest first.
     fn finish(self) -> Result<Extracted, Failure> {
         for (path, member) in self.directories.iter().rev() {
             let open = File::open(path).map_err(|e| RestoreError::io("open", path, e))?;
             self.dress(&open, path, member)?;
         }
-        for tree in self.layout.trees() {
-            let root = File::open(tree).map_err(|e| RestoreError::io("open", tree, e))?;
-            syncfs(&root).map_err(|errno| RestoreError::io("sync", tree, errno.into()))?;
-        }
         Ok(self.done)
     }
+}
+
+/// Makes everything in the directories durable.
+pub(super) fn make_durable(trees: &[PathBuf]) -> Result<(), RestoreError> {
+    for tree in trees {
+        let root = File::open(tree).map_err(|e| RestoreError::io("open", tree, e))?;
+        syncfs(&root).map_err(|errno| RestoreError::io("sync", tree, errno.into()))?;
+    }
+    Ok(())
 }
 
 fn create_directories(path: &Path) -> Result<(), RestoreError> {

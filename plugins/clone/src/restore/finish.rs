@@ -1,14 +1,13 @@
 //! The last steps: names, sizes, first pages, and what the server's first start looks for.
 
 use std::{
-    collections::BTreeSet,
     fs::{self, File, OpenOptions},
     io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::{
     artefact::CloneDocument,
@@ -57,7 +56,7 @@ impl<'a> Finisher<'a> {
         Self { document, fates, places }
     }
 
-    /// All steps; the directory is durable and complete behind the last one.
+    /// All steps; the host makes the directory durable before it gets its name.
     pub(super) fn finish(&self) -> Result<(), RestoreError> {
         mark_unfinished(self.places)?;
         self.first_pages()?;
@@ -65,10 +64,8 @@ impl<'a> Finisher<'a> {
         self.sizes()?;
         self.redo()?;
         self.markers()?;
-        self.sync()?;
         let marker = self.places.data().join(CLONE_DIRECTORY).join(IN_PROGRESS);
-        fs::remove_file(&marker).map_err(|source| RestoreError::io("remove", &marker, source))?;
-        self.sync()
+        fs::remove_file(&marker).map_err(|source| RestoreError::io("remove", &marker, source))
     }
 
     /// New files whose first page came in no record.
@@ -181,16 +178,6 @@ impl<'a> Finisher<'a> {
         fs::create_dir_all(&schema).map_err(|e| RestoreError::io("create", &schema, e))?;
         for name in [FIX, REPLACED_FILES] {
             empty_file(&data.join(CLONE_DIRECTORY).join(name))?;
-        }
-        Ok(())
-    }
-
-    /// Files and directories of every file system that something lies on.
-    fn sync(&self) -> Result<(), RestoreError> {
-        let distinct: BTreeSet<&Path> = self.places.all().filter(|path| path.is_dir()).collect();
-        for path in distinct {
-            let open = File::open(path).map_err(|e| RestoreError::io("open", path, e))?;
-            syncfs(&open).map_err(|errno| RestoreError::io("sync", path, errno.into()))?;
         }
         Ok(())
     }

@@ -1,11 +1,6 @@
 //! Where the members of the artefact lie in the directory that is being made.
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsStr,
-    os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
 
 use dbbackup_sdk::document::{path::EntryPath, restore::RestoreRequest};
 
@@ -42,11 +37,6 @@ impl Places {
     /// The directory of a member's root: on one file system with the member.
     pub(super) fn root_of(&self, member: &EntryPath) -> PathBuf {
         self.split(member).0
-    }
-
-    /// Every directory that something was restored into.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Path> {
-        std::iter::once(self.directory.as_path()).chain(self.roots.values().map(PathBuf::as_path))
     }
 
     fn root(&self, name: &str) -> Option<PathBuf> {
