@@ -66,8 +66,8 @@ fn is_held_by_the_server(data: &Path, server: &ServerFacts, uptime: Option<Durat
     });
     let (Some(process), Some(uptime)) = (process, uptime) else { return false };
     let same_age = age_of(process).is_some_and(|age| age.abs_diff(uptime) <= AGE_TOLERANCE);
-    let holds = |name: &&str| holds_open(process, &data.join(name));
-    here == server.hostname && same_age && HELD_OPEN.iter().any(holds)
+    let holds = |name: &str| holds_open(process, &data.join(name));
+    here == server.hostname && same_age && HELD_OPEN.iter().any(|name| holds(name))
 }
 
 /// Time since a process started: the kernel gives the start in clock ticks since boot.

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A server with sample tables whose files have been moved after a clean shutdown, and the volume.
+#[allow(clippy::disallowed_methods, reason = "the files of a test need not survive a crash")]
 fn moved(
     flavor: Flavor,
     files: &[(&str, &str)],

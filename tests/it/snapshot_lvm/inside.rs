@@ -3,7 +3,7 @@ use super::volumes::{self, GROUP};
 use crate::volume_machine::{Machine, PATIENT, START, Technology, remove_artefact};
 use anyhow::{Context, Result, ensure};
 use dbbackup_testkit::{
-    Flavor, Server, ServerOptions, Steps, VolumeGroup, prove_under_load, run_program,
+    Flavor, Server, ServerOptions, Steps, VolumeGroup, prove_under_load, run_program, wait_until,
 };
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -134,7 +134,10 @@ fn crashed(machine: &Machine) -> Result<()> {
     // Gone by other hands before its record is undone.
     machine.copying()?.kill9_after(Duration::ZERO)?;
     for point in volumes::mounted_snapshots()? {
-        run_program("umount", &[&point])?;
+        // The worker dies with its supervisor, but not in the same moment, and reads until then.
+        wait_until("nobody reads the snapshot", START, || {
+            Ok(run_program("umount", &[&point]).is_ok())
+        })?;
     }
     for name in volumes::snapshots()? {
         run_program("lvremove", &["--yes", &format!("{GROUP}/{name}")])?;

@@ -97,11 +97,9 @@ impl Locks {
     fn add(&mut self, manifest: &Path) -> Result<()> {
         let bytes = fs::read(manifest).with_context(|| format!("read {}", manifest.display()))?;
         let manifest: serde_json::Value = serde_json::from_slice(&bytes)?;
-        let locks = manifest
-            .get("locks")
-            .and_then(|locks| locks.as_array())
-            .context("a manifest without locks")?;
-        let sum = |key: &str| locks.iter().filter_map(|lock| lock[key].as_f64()).sum();
+        let locks = manifest.get("locks").and_then(|locks| locks.as_array());
+        let locks = locks.context("a manifest without locks")?;
+        let sum = |key: &str| locks.iter().filter_map(|lock| lock.get(key)?.as_f64()).sum();
         self.held.push(sum("held_ms"));
         self.waited.push(sum("waited_ms"));
         Ok(())
