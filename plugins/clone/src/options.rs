@@ -79,6 +79,9 @@ impl Options {
             Method::Local | Method::Recipient if self.compression != Compressed::Off => {
                 Err(OptionsError::CompressionUnused { method: self.method })
             }
+            Method::Local | Method::Recipient if self.ddl == Ddl::Block => {
+                Err(OptionsError::DdlUnused { method: self.method })
+            }
             Method::Recipient if self.encrypted == Encrypted::Keep => {
                 Err(OptionsError::EncryptedRecipient)
             }
@@ -121,6 +124,15 @@ pub(crate) enum OptionsError {
          clone_enable_compression"
     )]
     CompressionUnused {
+        /// The method.
+        method: Method,
+    },
+    /// DDL waits where the server that is cloned says so.
+    #[error(
+        "ddl=block is for method protocol, not {method}; a server that clones by itself obeys the \
+         source's clone_block_ddl"
+    )]
+    DdlUnused {
         /// The method.
         method: Method,
     },
@@ -206,4 +218,24 @@ pub(crate) enum Encrypted {
     Refuse,
     /// They stay encrypted, with keys that only the source's keyring opens.
     Keep,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_another_method_are_refused_and_not_ignored() {
+        let local = || Options { method: Method::Local, ..Options::default() };
+        assert!(local().check().is_ok());
+        let of_protocol = [
+            Options { ddl: Ddl::Block, ..local() },
+            Options { compression: Compressed::Zstd, ..local() },
+            Options { donor_host: Some("db2".to_owned()), ..local() },
+        ];
+        for options in of_protocol {
+            let refused = options.check().expect_err("an option that does nothing");
+            assert!(refused.to_string().contains("local"), "{refused}");
+        }
+    }
 }

@@ -57,10 +57,16 @@ impl NeededBinlogs {
             false => Needed::From(file_name(newest).to_owned()),
         };
         let from = match &first {
-            Needed::From(name) => names.iter().position(|known| file_name(known) == name),
-            Needed::Unknown => names.len().checked_sub(2),
+            Needed::From(name) => {
+                let found = names.iter().position(|known| file_name(known) == name);
+                found.ok_or_else(|| SnapshotError::NeededBinlog {
+                    name: name.clone(),
+                    path: index.clone(),
+                })?
+            }
+            Needed::Unknown => names.len().saturating_sub(2),
         };
-        let needed = names.get(from.unwrap_or(names.len() - 1)..).unwrap_or_default();
+        let needed = names.get(from..).unwrap_or_default();
         let newest_bytes = fs::metadata(&source).map_err(failed)?.len();
         Ok(Self {
             live: needed.iter().map(|name| live(name)).collect::<Result<_, _>>()?,

@@ -1,6 +1,6 @@
 //! What can go wrong around a snapshot, whichever technology makes it.
 
-use std::{io, path::PathBuf};
+use std::{ffi::OsString, io, path::PathBuf};
 
 use dbbackup_plugin_api::{document::assessment::Blocker, error::ErrorCode};
 
@@ -86,6 +86,18 @@ pub enum SnapshotError {
         /// The index.
         path: PathBuf,
     },
+    /// A crash recovery would begin in a binlog that is not there any more.
+    #[error(
+        "recovery reads from binlog {} on, which the index {} does not name",
+        name.display(),
+        path.display()
+    )]
+    NeededBinlog {
+        /// The binlog.
+        name: OsString,
+        /// The index.
+        path: PathBuf,
+    },
     /// A file or directory cannot be read.
     #[error("{what} {}", path.display())]
     Io {
@@ -136,9 +148,10 @@ impl Classify for SnapshotError {
             | Self::Uncovered { .. }
             | Self::Link { .. }
             | Self::Boundary { .. } => ErrorCode::PRECONDITION,
-            Self::NewDirectory { .. } | Self::EmptyIndex { .. } | Self::Io { .. } => {
-                ErrorCode::SOURCE_IO
-            }
+            Self::NewDirectory { .. }
+            | Self::EmptyIndex { .. }
+            | Self::NeededBinlog { .. }
+            | Self::Io { .. } => ErrorCode::SOURCE_IO,
         }
     }
 
