@@ -77,6 +77,18 @@ impl Machine {
         Ok(run)
     }
 
+    /// A run whose supervisor is killed in the middle of its copy. The worker dies with it, but not in
+    /// the same moment, and reads the snapshot until then.
+    pub(crate) fn crash(&self) -> Result<()> {
+        let run = self.copying()?;
+        let workers = run.workers()?;
+        run.kill9_after(Duration::ZERO)?;
+        for worker in workers {
+            wait_until_ended("the worker of a killed run", worker)?;
+        }
+        Ok(())
+    }
+
     /// A backup that is restored, and holds what its source does; nobody writes meanwhile.
     pub(crate) fn round_trip(&self) -> Result<Value> {
         self.backup("short.tar.zst").run()?.expect_success()?;
@@ -129,9 +141,7 @@ impl Machine {
         begin?;
         outcome.expect_exit(24)?;
         let tool: u32 = fs::read_to_string(&begun)?.trim().parse()?;
-        // One that has ended has no program any more, whether somebody has waited for it or not.
-        let program = PathBuf::from(format!("/proc/{tool}/exe"));
-        wait_until("the tool has ended", START, || Ok(fs::read_link(&program).is_err()))?;
+        wait_until_ended("the tool of a killed run", tool)?;
         fs::remove_file(&begun)?;
         self.expect_nothing_left()
     }
@@ -166,6 +176,12 @@ impl Machine {
         }
         Ok(())
     }
+}
+
+/// One that has ended has no program any more, whether somebody has waited for it or not.
+fn wait_until_ended(what: &str, process: u32) -> Result<()> {
+    let program = PathBuf::from(format!("/proc/{process}/exe"));
+    wait_until(&format!("{what} has ended"), START, || Ok(fs::read_link(&program).is_err()))
 }
 
 /// Makes a program.

@@ -3,12 +3,11 @@ use super::volumes::{self, GROUP};
 use crate::volume_machine::{Machine, PATIENT, START, Technology, remove_artefact};
 use anyhow::{Context, Result, ensure};
 use dbbackup_testkit::{
-    Flavor, Server, ServerOptions, Steps, VolumeGroup, prove_under_load, run_program, wait_until,
+    Flavor, Server, ServerOptions, Steps, VolumeGroup, prove_under_load, run_program,
 };
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::time::Duration;
 
 /// A snapshot and its mount.
 const LVM: Technology =
@@ -117,7 +116,7 @@ fn another_server(volume: &Path) -> Result<()> {
 }
 
 fn crashed(machine: &Machine) -> Result<()> {
-    machine.copying()?.kill9_after(Duration::ZERO)?;
+    machine.crash()?;
     let left = volumes::snapshots()?;
     let name = left.first().context("a snapshot is left")?;
     // Of another tool, although its name is like ours.
@@ -132,12 +131,9 @@ fn crashed(machine: &Machine) -> Result<()> {
     ensure!(volumes::mounted_snapshots()?.is_empty(), "{:?}", volumes::mounted_snapshots()?);
     run_program("lvremove", &["--yes", &format!("{GROUP}/dbbackup-foreign")])?;
     // Gone by other hands before its record is undone.
-    machine.copying()?.kill9_after(Duration::ZERO)?;
+    machine.crash()?;
     for point in volumes::mounted_snapshots()? {
-        // The worker dies with its supervisor, but not in the same moment, and reads until then.
-        wait_until("nobody reads the snapshot", START, || {
-            Ok(run_program("umount", &[&point]).is_ok())
-        })?;
+        run_program("umount", &[&point])?;
     }
     for name in volumes::snapshots()? {
         run_program("lvremove", &["--yes", &format!("{GROUP}/{name}")])?;

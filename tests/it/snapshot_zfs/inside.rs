@@ -6,7 +6,6 @@ use dbbackup_testkit::{Flavor, ServerOptions, Steps, is_root, prove_under_load, 
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 /// What the handbook says that a user needs.
 const HANDBOOK: &str = "create,snapshot,mount,destroy";
@@ -106,7 +105,7 @@ fn doctor_of_a_user(machine: &Machine) -> Result<()> {
 }
 
 fn crashed(machine: &Machine) -> Result<()> {
-    machine.copying()?.kill9_after(Duration::ZERO)?;
+    machine.crash()?;
     let left = pool::snapshots()?;
     let name = left.first().context("a snapshot is left")?;
     // Of another tool, although its name is like ours.
@@ -118,7 +117,7 @@ fn crashed(machine: &Machine) -> Result<()> {
     ensure!(pool::snapshots()? == ["tank/mysql@dbbackup-foreign"], "{:?}", pool::snapshots()?);
     run_program("zfs", &["destroy", "tank/mysql@dbbackup-foreign"])?;
     // Gone by other hands, one of both, before its record is undone.
-    machine.copying()?.kill9_after(Duration::ZERO)?;
+    machine.crash()?;
     let left = pool::snapshots()?;
     run_program("zfs", &["destroy", left.first().context("a snapshot is left")?])?;
     machine.rig.dbbackup(["cleanup"]).run()?.expect_success()?;
@@ -126,7 +125,7 @@ fn crashed(machine: &Machine) -> Result<()> {
 }
 
 fn held(machine: &Machine) -> Result<()> {
-    let mut run = machine.backup("db.tar").args(["--limit-rate", "20M"]).start()?;
+    let mut run = machine.backup("db.tar").args(["--limit-rate", "5M"]).start()?;
     run.wait_for_file(&machine.rig.path("db.tar.partial"), 1, START)?;
     let name = pool::snapshots()?.first().context("a snapshot")?.clone();
     run_program("zfs", &["hold", "keep", &name])?;
