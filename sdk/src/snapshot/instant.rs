@@ -11,7 +11,7 @@ use dbbackup_plugin_api::{
 };
 
 use super::{error::SnapshotError, files::SnapshotFiles};
-use crate::server::{BackupStage, BinlogStatus, LockBudget, ServerLock, Session};
+use crate::server::{BackupStage, BinlogStatus, LockBudget, ServerLock, Session, SessionError};
 
 /// Tablespaces that MySQL 8 keeps outside of the data directory. Its dictionary alone knows them, so
 /// it is asked under the lock, which keeps DDL out.
@@ -67,8 +67,23 @@ pub(super) fn lock(
             lock.advance(stage)?;
         }
     }
-    let session = lock.session();
-    let mut instant = Instant { degraded, ..Instant::default() };
+    match read_lower(lock.session(), choice, is_replica) {
+        Ok(instant) => Ok(SnapshotLock { lock, choice, instant: Instant { degraded, ..instant } }),
+        // A lock that had to be ended took the session along, and is the reason that counts.
+        Err(error) => match lock.unlock() {
+            Err(exceeded @ SessionError::LockBudgetExceeded { .. }) => Err(exceeded.into()),
+            _ => Err(error),
+        },
+    }
+}
+
+/// What is read of the server before the snapshot, under the lock.
+fn read_lower(
+    session: &mut Session,
+    choice: LockChoice,
+    is_replica: bool,
+) -> Result<Instant, SnapshotError> {
+    let mut instant = Instant::default();
     if !session.version().is_mariadb() && session.version().at_least([8, 0, 0]) {
         let table = session.query(OUTSIDE)?;
         let paths = table.records().filter_map(|record| record.get("p").map(PathBuf::from));
@@ -82,7 +97,7 @@ pub(super) fn lock(
         LockChoice::Instance => lower(session)?,
         LockChoice::Stages | LockChoice::ReadLock => exact(session.binlog_status()?),
     };
-    Ok(SnapshotLock { lock, choice, instant })
+    Ok(instant)
 }
 
 impl SnapshotLock<'_> {
