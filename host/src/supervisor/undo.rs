@@ -56,6 +56,12 @@ fn with_hint(failure: &Failure) -> String {
     }
 }
 
+fn is_scratch_directory(open: &OpenRecord) -> bool {
+    let record = HostRecord::from_undo_record(&open.record);
+    open.owner == RecordOwner::Host
+        && record.is_ok_and(|record| matches!(record, HostRecord::ScratchDirectory { .. }))
+}
+
 /// Undoes records.
 pub(crate) struct Undo<'a> {
     pub(crate) runtime: &'a Runtime<'a>,
@@ -96,7 +102,12 @@ impl Undo<'_> {
     pub(crate) fn records(&self, journal: &mut Journal) -> Vec<UndoReport> {
         let run_id = journal.run_id().to_owned();
         let mut reports = Vec::new();
+        let mut engine_left_something = false;
         for (number, open) in journal.open_records() {
+            // The engine's next try needs what is in there: locks of tools that still run.
+            if engine_left_something && is_scratch_directory(&open) {
+                continue;
+            }
             let state = match self.undo_one(&run_id, &open) {
                 Ok(true) => match journal.done(number) {
                     Ok(()) => UndoState::Undone,
@@ -108,6 +119,10 @@ impl Undo<'_> {
             if let UndoState::Left { why } = &state {
                 self.warn(format!("{} stays: {why}", open.record.summary));
             }
+            engine_left_something |= matches!(
+                (&state, &open.owner),
+                (UndoState::Left { .. }, RecordOwner::Engine { .. })
+            );
             let engine = match open.owner {
                 RecordOwner::Host => None,
                 RecordOwner::Engine { engine, .. } => Some(engine),

@@ -41,10 +41,11 @@ pub(crate) fn backup(
         true => Some(Beside::prepare(&mut server.session)?),
         false => None,
     };
-    if beside.is_some() {
-        server.source.left_out.clear();
-    }
-    let mut degraded = server.check_left_out(&server.source)?;
+    let mut degraded = match beside {
+        // What is dumped beside does not come back empty.
+        Some(_) => Vec::new(),
+        None => server.check_left_out(&server.source)?,
+    };
     if is_replica {
         degraded.extend(server.session.check_replica(&run.request)?);
     }
@@ -55,6 +56,9 @@ pub(crate) fn backup(
         Secret::new(format!("CLONE LOCAL DATA DIRECTORY = {directory}"))
     })?;
     let after = position(&mut server.session)?;
+    let dumped = beside.map(|beside| beside.dump(run, sink)).transpose()?;
+    let (session, source) = (&mut server.session, &mut server.source);
+    degraded.extend(server_clone::left_out_in_the_end(session, source, dumped.as_ref())?);
     let coordinates = server_clone::bracket(before, after);
     let mut summary = server_clone::summary(&server.source, options, degraded, coordinates);
     if server.has_encrypted {
@@ -63,8 +67,8 @@ pub(crate) fn backup(
     if !sees_all_tables {
         unseen::note(&mut summary);
     }
-    if let Some(beside) = beside {
-        beside.dump(run, sink)?.describe(&mut summary);
+    if let Some(dumped) = dumped {
+        dumped.describe(&mut summary);
     }
     if is_replica {
         summary.replica_sources = server.session.replica_sources()?;

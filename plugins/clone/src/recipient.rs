@@ -37,10 +37,11 @@ pub(crate) fn backup(
         true => Some(Beside::prepare(&mut donor_session)?),
         false => None,
     };
-    if beside.is_some() {
-        source.left_out.clear();
-    }
-    let mut degraded = server.check_left_out(&source)?;
+    let mut degraded = match beside {
+        // What is dumped beside does not come back empty.
+        Some(_) => Vec::new(),
+        None => server.check_left_out(&source)?,
+    };
     let out_of_date = check_replica(&mut donor_session, run)?;
     let is_replica = out_of_date.is_some();
     degraded.extend(out_of_date.into_iter().flatten());
@@ -51,6 +52,10 @@ pub(crate) fn backup(
         donor.statement(directory, escaping, ssl)
     })?;
     let after = position(&mut donor_session)?;
+    let dumped = beside.map(|beside| beside.dump(run, sink)).transpose()?;
+    let empty =
+        server_clone::left_out_in_the_end(&mut donor_session, &mut source, dumped.as_ref())?;
+    degraded.extend(empty);
     let coordinates = server_clone::bracket(before, after);
     let mut summary = server_clone::summary(&source, options, degraded, coordinates);
     if is_replica {
@@ -59,8 +64,8 @@ pub(crate) fn backup(
     if !sees_all_tables {
         unseen::note(&mut summary);
     }
-    if let Some(beside) = beside {
-        beside.dump(run, sink)?.describe(&mut summary);
+    if let Some(dumped) = dumped {
+        dumped.describe(&mut summary);
     }
     let uuid = told(&mut donor_session, "server_uuid")?;
     summary.source.insert(

@@ -118,6 +118,17 @@ impl Disk {
     }
 }
 
+impl Drop for Disk {
+    /// The run has failed if the thread still runs: it ends within one job.
+    fn drop(&mut self) {
+        if let Some(Running { jobs, thread }) = lock(&self.running).take() {
+            drop(jobs);
+            // A panic was reported by the panic hook, and the run is lost anyway.
+            drop(thread.join());
+        }
+    }
+}
+
 /// The thread. After a failure elsewhere the files are worthless, and the queue ends.
 fn work(latch: &Latch, queue: &Receiver<Job>, blocks: &Mutex<Vec<AlignedBlock>>) {
     while let Ok(Some(job)) = latch.recv(queue) {
@@ -178,7 +189,8 @@ impl DiskFile {
             self.file.set_permissions(Permissions::from_mode(mode))?;
         }
         if let Some(seconds) = dress.modified_unix {
-            self.file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))?;
+            let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+            self.file.set_modified(time.ok_or(io::ErrorKind::InvalidInput)?)?;
         }
         self.file.sync_all()
     }

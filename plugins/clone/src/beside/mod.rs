@@ -20,7 +20,7 @@ use dbbackup_sdk::{
     },
     dump::SESSION_SETTINGS,
     serde_json::json,
-    server::{CancelWatch, LockBudget, Requirement, Session, quote::Escaping},
+    server::{CancelWatch, LockBudget, Requirement, Session, SessionError, quote::Escaping},
     wire::ConnectOptions,
 };
 
@@ -105,10 +105,16 @@ impl Beside {
         dumped.read_at = meta.utc_now()?;
         dumped.coordinates = position(&mut meta)?;
         let mut writer = Writer::open(sink, &run.host, &mut meta, &dumped)?;
-        for table in dumped.written() {
-            writer.table(lock.session(), table)?;
-        }
-        let lock = lock.unlock()?;
+        let read =
+            dumped.written().try_for_each(|table| writer.table(lock.session(), table).map(drop));
+        let lock = match (lock.unlock(), read) {
+            // A lock that had to be ended took the session along, and is the reason that counts.
+            (Err(exceeded @ SessionError::LockBudgetExceeded { .. }), _) => {
+                return Err(exceeded.into());
+            }
+            (_, Err(error)) => return Err(error),
+            (lock, Ok(())) => lock?,
+        };
         dumped.rows = writer.finish()?;
         dumped.lock = Some(lock.into());
         Ok(dumped)

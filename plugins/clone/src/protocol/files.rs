@@ -45,6 +45,9 @@ impl Place {
     }
 }
 
+/// Id of the system tablespace.
+const SYSTEM_SPACE: u32 = 0;
+
 impl FileTable {
     /// Takes over what the donor says of a file while our stage is `current`. Redo files have no name;
     /// any connection may name them, and say that a file was dropped while it was copying it.
@@ -225,8 +228,23 @@ impl FileTable {
         }
     }
 
-    /// A file has this size now.
+    /// The tablespace of a file has this size now. The system tablespace may consist of several
+    /// files, of which the last alone grows: a server does not start if another one did.
     pub(crate) fn grown(&mut self, index: u32, size_bytes: u64) {
+        let system: Vec<(u32, u64)> = self
+            .files
+            .values()
+            .filter(|file| file.space_id == SYSTEM_SPACE)
+            .map(|file| (file.index, file.size_bytes))
+            .collect();
+        let is_system = system.iter().any(|(file, _)| *file == index);
+        let (index, size_bytes) = match system.split_last() {
+            Some(((last, _), others)) if is_system => {
+                let others: u64 = others.iter().map(|(_, bytes)| bytes).sum();
+                (*last, size_bytes.saturating_sub(others))
+            }
+            _ => (index, size_bytes),
+        };
         if let Some(file) = self.files.get_mut(&index) {
             file.final_size_bytes = file.final_size_bytes.max(size_bytes);
         }

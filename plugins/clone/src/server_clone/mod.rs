@@ -24,10 +24,13 @@ pub(crate) use error::MethodError;
 pub(crate) use scratch::undo;
 
 use crate::{
+    beside::Dumped,
     encrypted,
+    left_out::{LeftOut, left_out},
     options::{Encrypted, Options},
     server_clone::{abandoned::CloningSession, scratch::Scratch},
     source::Source,
+    unstartable,
 };
 
 /// Longest time of one clone: its session waits without a byte.
@@ -146,6 +149,30 @@ impl<'a> CloningServer<'a> {
         self.session.set_timeouts(LONGEST_CLONE, LONGEST_CLONE)?;
         progress::watch(&mut self.session, &self.run.host, &statement, shown)
     }
+}
+
+/// Looks once more, now that the clone is made: tables of other storage engines may have come, and
+/// those that came into the clone are empty in it. Tables that were dumped beside it are none of
+/// these. Answers what nobody has accepted.
+pub(crate) fn left_out_in_the_end(
+    session: &mut Session,
+    source: &mut Source,
+    dumped: Option<&Dumped>,
+) -> Result<Vec<String>, MethodError> {
+    unstartable::check(session)?;
+    let known = source.left_out.clone();
+    let now = left_out(session)?;
+    source.left_out.extend(now.into_iter().filter(|table| !known.contains(table)));
+    if let Some(dumped) = dumped {
+        source.left_out.retain(|table| !dumped.covers(&table.to_string()));
+    }
+    let is_accepted = |table: &&LeftOut| dumped.is_none() && known.contains(table);
+    let empty: Vec<&LeftOut> = source.left_out.iter().filter(|table| !is_accepted(table)).collect();
+    let Some(first) = empty.first() else { return Ok(Vec::new()) };
+    let count = empty.len();
+    Ok(vec![format!(
+        "{count} tables that were made or changed during the clone are empty: {first} …"
+    )])
 }
 
 /// What the manifest says, put together from before and after.

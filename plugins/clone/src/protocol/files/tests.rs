@@ -140,3 +140,19 @@ fn encrypted_files_are_refused() {
     let error = FileTable::default().notice(&meta(2, 0, "./a.ibd", 4), State::FileCopy);
     assert!(matches!(error, Err(CloneError::Encrypted { what }) if what == "./a.ibd"));
 }
+
+#[test]
+fn of_the_files_of_the_system_tablespace_the_last_alone_grows() {
+    let system = |index, name: &str| FileMeta { space_id: 0, ..meta(2, index, name, 0) };
+    let mut table = FileTable::default();
+    table.notice(&system(0, "ibdata1"), State::FileCopy).expect("a file");
+    table.notice(&system(1, "ibdata2"), State::FileCopy).expect("a file");
+    table.notice(&meta(2, 2, "./shop/a.ibd", 0), State::FileCopy).expect("a file");
+    // What page 0 says: the size of all files together.
+    table.grown(0, 5000);
+    table.grown(2, 3000);
+    let (files, ..) = table.into_parts();
+    let sizes: Vec<u64> =
+        files.iter().map(|file| file.size_bytes.max(file.final_size_bytes)).collect();
+    assert_eq!(sizes, [1000, 4000, 3000]);
+}
