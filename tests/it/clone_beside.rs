@@ -2,8 +2,8 @@
 //! are of one instant, and who may not read them is told so before anything is written.
 use crate::{cloned::Source, logical::load_with_client};
 use anyhow::{Context as _, Result, ensure};
-use dbbackup_testkit::{Contents, Flavor, Outcome, Server, ServerOptions, wait_until};
-use std::{fs, path::Path, process::Command, thread, time::Duration};
+use dbbackup_testkit::{Contents, Flavor, Outcome, Server, ServerOptions};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 /// Tables of every storage engine that a clone leaves empty; names and values that want quoting.
 const TABLES: &str = "CREATE DATABASE `odd name`; USE `odd name`; \
@@ -125,37 +125,6 @@ fn a_lock_beside_a_clone_that_is_held_beyond_its_budget_is_told_as_such() -> Res
         .expect_stderr("allow more with --max-lock")?;
     ensure!(!source.rig.path("db.tar").exists(), "an artefact was written");
     source.server.expect_writable_within(Duration::from_secs(5))
-}
-
-/// The table is InnoDB's when it is looked at before the clone, and no more when it is cloned.
-#[test]
-fn a_table_that_changes_its_engine_during_a_clone_of_the_server_is_named_as_empty() -> Result<()> {
-    let source = Source::start(ServerOptions::default())?;
-    source.server.sql(
-        "SET GLOBAL clone_block_ddl = ON; CREATE TABLE kinds.late (i INT); \
-         INSERT INTO kinds.late VALUES (1)",
-    )?;
-    let mut gate = source.server.session()?;
-    gate.run("BEGIN; SELECT * FROM kinds.late")?;
-    let mut ddl = source.server.session()?;
-    let ddl = thread::spawn(move || ddl.run("ALTER TABLE kinds.late ENGINE=MyISAM"));
-    let count = |what: &str| -> Result<bool> {
-        let sql = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE {what}");
-        Ok(source.server.row::<u64>(&sql)? == 1)
-    };
-    let patience = Duration::from_secs(60);
-    let runs = "info LIKE 'ALTER TABLE kinds.late%' AND state = 'Waiting for table metadata lock'";
-    wait_until("the DDL runs", patience, || count(runs))?;
-    let running = source.backup("local", "db.tar").start()?;
-    let waits = "info LIKE 'CLONE LOCAL%' AND state = 'Waiting for backup lock'";
-    wait_until("the clone waits for the DDL", patience, || count(waits))?;
-    gate.run("COMMIT")?;
-    ddl.join().map_err(|_| anyhow::anyhow!("the DDL panicked"))??;
-    running.wait()?.expect_exit(10)?;
-    let manifest = source.manifest("db.tar")?;
-    ensure!(manifest["excluded"][0]["what"] == "kinds.late", "{}", manifest["excluded"]);
-    ensure!(manifest["degraded"].to_string().contains("kinds.late"), "{}", manifest["degraded"]);
-    Ok(())
 }
 
 #[test]
