@@ -9,6 +9,7 @@ use dbbackup_plugin_api::{
     error::{AbiResult, EngineError, ErrorCode},
     host::HostBox,
 };
+use serde::Serialize;
 use std::{path::PathBuf, time::Duration};
 use zeroize::Zeroizing;
 
@@ -128,6 +129,22 @@ impl JournalEntry {
     }
 }
 
+/// A record of a side effect, for [`Host::journal`]; `facts` are what the engine's undo role needs.
+///
+/// # Errors
+/// [`HostError`] if the facts cannot be written down, such as a path that is no UTF-8.
+pub fn undo_record(
+    kind: &str,
+    summary: String,
+    facts: &impl Serialize,
+) -> Result<UndoRecord, HostError> {
+    let facts = serde_json::to_value(facts).map_err(|error| {
+        let what = format!("cannot note down how to undo {summary}: {error}");
+        HostError::new(EngineError::new(ErrorCode::PRECONDITION, what))
+    })?;
+    Ok(UndoRecord { kind: kind.to_owned(), summary, facts, extra: Default::default() })
+}
+
 /// What progress counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -160,22 +177,29 @@ mod tests {
     use crate::failure::Classify as _;
     use dbbackup_plugin_api::host::silent_host;
     use serde_json::{Value, json};
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
+
+    fn record_of(facts: &impl Serialize) -> Result<UndoRecord, HostError> {
+        undo_record("acme-snapshot", "snapshot acme/db@b1".to_owned(), facts)
+    }
 
     /// The host here answers every record with `UNSUPPORTED`, which tells whether it was asked.
-    fn refusal_of(facts: Value) -> HostError {
-        let record = UndoRecord {
-            kind: "acme-snapshot".to_owned(),
-            summary: "snapshot acme/db@b1".to_owned(),
-            facts,
-            extra: Default::default(),
-        };
-        Host::new(silent_host()).journal(&record).unwrap_err()
+    fn refusal_of(facts: &Value) -> HostError {
+        Host::new(silent_host()).journal(&record_of(facts).unwrap()).unwrap_err()
+    }
+
+    #[test]
+    fn facts_that_cannot_be_written_down_are_an_error_that_names_the_side_effect() {
+        let path = Path::new(OsStr::from_bytes(b"/srv/\xff"));
+        let refused = record_of(&path).unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::PRECONDITION);
+        assert!(refused.to_string().contains("undo snapshot acme/db@b1"), "{refused}");
     }
 
     #[test]
     fn a_record_without_facts_is_refused_before_the_host_writes_it() {
-        assert_eq!(refusal_of(json!({"name": "acme/db@b1"})).code(), ErrorCode::UNSUPPORTED);
-        let refused = refusal_of(Value::Null);
+        assert_eq!(refusal_of(&json!({"name": "acme/db@b1"})).code(), ErrorCode::UNSUPPORTED);
+        let refused = refusal_of(&Value::Null);
         assert_eq!(refused.code(), ErrorCode::INTERNAL);
         assert!(refused.to_string().contains("snapshot acme/db@b1 has no facts"), "{refused}");
     }

@@ -8,9 +8,11 @@ use std::{
 };
 
 use dbbackup_sdk::{
+    HostError,
     document::undo::{UndoOutcome, UndoRecord},
     shown,
     snapshot::{SnapshotFiles, SnapshotView, is_snapshot_name, snapshot_name},
+    undo_record,
 };
 use serde::{Deserialize, Serialize};
 
@@ -77,13 +79,12 @@ impl<'s> PlannedSnapshot<'s> {
     }
 
     /// The record that must be durable before the snapshot is made.
-    pub(crate) fn undo_record(&self) -> UndoRecord {
-        UndoRecord {
-            kind: RECORD_KIND.to_owned(),
-            summary: format!("Btrfs snapshot {}", self.record.path().display()),
-            facts: serde_json::to_value(&self.record).unwrap_or_default(),
-            extra: Default::default(),
-        }
+    ///
+    /// # Errors
+    /// [`HostError`]: a path in it is no UTF-8.
+    pub(crate) fn undo_record(&self) -> Result<UndoRecord, HostError> {
+        let summary = format!("Btrfs snapshot {}", self.record.path().display());
+        undo_record(RECORD_KIND, summary, &self.record)
     }
 
     /// Makes it.

@@ -67,7 +67,7 @@ impl LvmSnapshot {
             .under(ToolLock::take(&scratch)?);
         let mut server = SnapshotServer::connect(run, PAGE_WRITES)?;
         paths.sync()?;
-        let undo = host.journal(&planned.undo_record())?;
+        let undo = host.journal(&planned.undo_record()?)?;
         let locked = server.lock_for_snapshot()?;
         let snapshot = planned.create(host)?;
         let instant = locked.release()?;

@@ -11,6 +11,7 @@ use dbbackup_sdk::{
     document::undo::{UndoOutcome, UndoRecord},
     shown,
     snapshot::{Mounts, is_snapshot_name},
+    undo_record,
 };
 use serde::{Deserialize, Serialize};
 
@@ -65,12 +66,8 @@ impl Mounted {
             .map_err(|source| LvmError::Directory { path: point.clone(), source })?;
         let lock_path = lock.map(|lock| lock.path().to_owned());
         let record = Record { point, device: device.to_owned(), lock: lock_path };
-        let undo = host.journal(&UndoRecord {
-            kind: RECORD_KIND.to_owned(),
-            summary: format!("mount of {} at {}", record.device, record.point.display()),
-            facts: serde_json::to_value(&record).unwrap_or_default(),
-            extra: Default::default(),
-        })?;
+        let summary = format!("mount of {} at {}", record.device, record.point.display());
+        let undo = host.journal(&undo_record(RECORD_KIND, summary, &record)?)?;
         let command = lock.into_iter().fold(mount(device, filesystem, &record.point), Tool::under);
         let mounted = command.run(host).map_err(LvmError::tool("mount the snapshot"));
         if let Err(error) = mounted {

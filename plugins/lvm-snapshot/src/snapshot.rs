@@ -6,10 +6,11 @@ use std::{
 };
 
 use dbbackup_sdk::{
-    Host, Tool, ToolLock,
+    Host, HostError, Tool, ToolLock,
     document::undo::{UndoOutcome, UndoRecord},
     shown,
     snapshot::{SnapshotView, is_snapshot_name, snapshot_name},
+    undo_record,
 };
 use serde::{Deserialize, Serialize};
 
@@ -105,13 +106,12 @@ impl PlannedSnapshot {
     }
 
     /// The record that must be durable before the snapshot is made.
-    pub(crate) fn undo_record(&self) -> UndoRecord {
-        UndoRecord {
-            kind: RECORD_KIND.to_owned(),
-            summary: format!("LVM snapshot {}", self.record.full_name()),
-            facts: serde_json::to_value(&self.record).unwrap_or_default(),
-            extra: Default::default(),
-        }
+    ///
+    /// # Errors
+    /// [`HostError`]: a path in it is no UTF-8.
+    pub(crate) fn undo_record(&self) -> Result<UndoRecord, HostError> {
+        let summary = format!("LVM snapshot {}", self.record.full_name());
+        undo_record(RECORD_KIND, summary, &self.record)
     }
 
     /// Makes it. LVM freezes the file system meanwhile.

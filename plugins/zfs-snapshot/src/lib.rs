@@ -64,7 +64,7 @@ impl ZfsSnapshot {
         let planned = PlannedSnapshot::of(datasets, &run.request.backup_id, lock);
         let mut server = SnapshotServer::connect(run, writes)?;
         paths.sync()?;
-        let undo = host.journal(&planned.undo_record())?;
+        let undo = host.journal(&planned.undo_record()?)?;
         let locked = server.lock_for_snapshot()?;
         let snapshot = planned.create(host)?;
         let instant = locked.release()?;

@@ -4,10 +4,11 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use dbbackup_sdk::{
-    Host, ToolLock,
+    Host, HostError, ToolLock,
     document::undo::{UndoOutcome, UndoRecord},
     shown,
     snapshot::{SnapshotView, is_snapshot_name, snapshot_name},
+    undo_record,
 };
 use serde::{Deserialize, Serialize};
 
@@ -58,13 +59,12 @@ impl PlannedSnapshot {
     }
 
     /// The record that must be durable before the snapshot is made.
-    pub(crate) fn undo_record(&self) -> UndoRecord {
-        UndoRecord {
-            kind: RECORD_KIND.to_owned(),
-            summary: format!("ZFS snapshot {}", self.record.full_names().join(" ")),
-            facts: serde_json::to_value(&self.record).unwrap_or_default(),
-            extra: Default::default(),
-        }
+    ///
+    /// # Errors
+    /// [`HostError`]: a path in it is no UTF-8.
+    pub(crate) fn undo_record(&self) -> Result<UndoRecord, HostError> {
+        let summary = format!("ZFS snapshot {}", self.record.full_names().join(" "));
+        undo_record(RECORD_KIND, summary, &self.record)
     }
 
     /// Makes it, of all datasets at one instant.

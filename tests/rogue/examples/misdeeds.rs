@@ -148,12 +148,7 @@ impl BackupEngine for Misdeeds {
                 Ok(BackupSummary::default())
             }
             Misdeed::ForgetJournal => {
-                let record = dbbackup_sdk::document::undo::UndoRecord {
-                    kind: "rogue".to_owned(),
-                    summary: "never undone".to_owned(),
-                    facts: dbbackup_sdk::serde_json::Value::Bool(true),
-                    extra: Default::default(),
-                };
+                let record = dbbackup_sdk::undo_record("rogue", "never undone".to_owned(), &true)?;
                 drop(run.host.journal(&record)?);
                 dbbackup_rogue::emit(run, sink, bytes)
             }

@@ -11,7 +11,7 @@ use std::{
 use dbbackup_sdk::{
     BackupRun, Failure, Host, JournalEntry,
     document::undo::{UndoOutcome, UndoRecord},
-    serde_json,
+    serde_json, undo_record,
 };
 use rustix::{fs::statvfs, process::geteuid};
 use serde::{Deserialize, Serialize};
@@ -60,14 +60,9 @@ impl Scratch {
         }
         check_space(&parent, needed_bytes)?;
         let path = parent.join(format!("{PREFIX}{}", run.request.backup_id));
-        let facts = serde_json::to_value(Facts { path: path.clone(), session })
-            .map_err(|_| MethodError::Path { path: path.clone() })?;
-        let journal = run.host.journal(&UndoRecord {
-            kind: RECORD_KIND.to_owned(),
-            summary: format!("clone directory {}", path.display()),
-            facts,
-            extra: serde_json::Map::new(),
-        })?;
+        let summary = format!("clone directory {}", path.display());
+        let facts = Facts { path: path.clone(), session };
+        let journal = run.host.journal(&undo_record(RECORD_KIND, summary, &facts)?)?;
         let made = DirBuilder::new().mode(0o700).create(&path);
         made.map_err(|source| MethodError::io("create", &path, source))?;
         if owner != user {

@@ -47,7 +47,7 @@ fn a_snapshot_that_does_not_fit_is_refused_with_the_way_out() {
 #[test]
 fn the_record_finds_the_snapshot_again() {
     let planned = PlannedSnapshot::of(volume("lv_data"), "20260101-7", &Options::default());
-    let record = planned.unwrap().undo_record();
+    let record = planned.unwrap().undo_record().unwrap();
     assert_eq!(record.summary, "LVM snapshot vg_mysql/dbbackup-20260101-7");
     assert_eq!(
         record.facts.to_string(),
