@@ -3,6 +3,7 @@
 //!
 //! abi_stable's types stay behind this crate; an engine's code needs no `unsafe`.
 
+pub mod doctor;
 #[cfg(feature = "server")]
 pub mod dump;
 pub mod engine;
@@ -34,6 +35,6 @@ pub use serde_json;
 pub use tracing;
 
 pub use failure::{Classify, Failure, HostError, shown};
-pub use host::{Host, JournalEntry, Unit};
+pub use host::{Host, JournalEntry, Unit, undo_record};
 pub use sink::{EntryReader, EntryWriter, Sink};
 pub use tool::{Tool, ToolError, ToolLock, ToolLockError};

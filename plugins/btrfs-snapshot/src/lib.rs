@@ -10,6 +10,7 @@ mod snapshot;
 
 use dbbackup_sdk::{
     BackupEngine, BackupRun, DoctorEngine, Engine, Failure, Host, Sink, UndoEngine,
+    doctor::doctor_findings,
     document::{
         assessment::Assessment,
         backup::BackupSummary,
@@ -18,7 +19,7 @@ use dbbackup_sdk::{
         undo::{UndoOutcome, UndoRecord},
     },
     export_plugin,
-    snapshot::{PageWrites, ServerPaths, SnapshotServer, doctor_findings, finish},
+    snapshot::{PageWrites, ServerPaths, SnapshotServer, finish},
 };
 
 use crate::{btrfs::Subvolume, error::BtrfsError, options::Options, snapshot::PlannedSnapshot};
@@ -62,7 +63,7 @@ impl BtrfsSnapshot {
         let planned = PlannedSnapshot::of(&subvolume, &run.request.backup_id, &self.options)?;
         let mut server = SnapshotServer::connect(run, PAGE_WRITES)?;
         paths.sync()?;
-        let undo = run.host.journal(&planned.undo_record())?;
+        let undo = run.host.journal(&planned.undo_record()?)?;
         let locked = server.lock_for_snapshot()?;
         let snapshot = planned.create()?;
         let instant = locked.release()?;

@@ -4,7 +4,6 @@
 mod artefact;
 mod assess;
 mod beside;
-mod doctor;
 mod encrypted;
 mod error;
 mod left_out;
@@ -23,6 +22,7 @@ mod unstartable;
 use dbbackup_sdk::{
     BackupEngine, BackupRun, DoctorEngine, Engine, EntryReader, Failure, Host, RestoreEngine,
     RestoreRun, Sink, UndoEngine,
+    doctor::doctor_findings,
     document::{
         assessment::Assessment,
         backup::BackupSummary,
@@ -99,7 +99,7 @@ impl RestoreEngine for Clone {
 
 impl DoctorEngine for Clone {
     fn doctor(&self, environment: &Environment, _host: &Host) -> Result<DoctorFindings, Failure> {
-        Ok(doctor::look(environment, &self.options))
+        Ok(doctor_findings(assess::assess(environment, &self.options), Vec::new()))
     }
 }
 

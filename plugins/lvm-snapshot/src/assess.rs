@@ -3,13 +3,14 @@
 
 use dbbackup_sdk::{
     Classify, Host,
+    doctor::{doctor_findings, finding},
     document::{
         assessment::{Assessment, Blocker, Remedy},
         doctor::{DoctorFindings, Finding, Severity},
         environment::Environment,
     },
     shown,
-    snapshot::{self, ServerPaths, doctor_findings, finding},
+    snapshot::{self, ServerPaths},
 };
 
 use crate::{
@@ -81,8 +82,11 @@ fn add_facts(assessment: &mut Assessment, planned: &PlannedSnapshot) {
 fn storage(planned: &PlannedSnapshot) -> Finding {
     let volume = planned.volume();
     let Some(bytes) = planned.bytes() else {
-        let (pool, percent) = (volume.pool_name(), volume.pool.as_ref());
-        let percent = percent.and_then(Row::fullest_percent).unwrap_or_default();
+        let pool = volume.pool_name();
+        let Some(percent) = volume.pool.as_ref().and_then(Row::fullest_percent) else {
+            let what = format!("LVM does not tell how full thin pool {pool} is");
+            return finding(Severity::Warning, what, Some(Remedy::Command(format!("lvs {pool}"))));
+        };
         let what = format!("thin pool {pool} is {percent:.1} % full");
         return if percent > WORRYING_POOL_PERCENT {
             let remedy = Remedy::Command(format!("lvextend -L +10G {pool}"));

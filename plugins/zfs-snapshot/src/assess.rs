@@ -3,13 +3,14 @@
 
 use dbbackup_sdk::{
     Classify, Host,
+    doctor::{doctor_findings, finding},
     document::{
         assessment::{Assessment, Blocker, Remedy},
         doctor::{DoctorFindings, Finding, Severity},
         environment::Environment,
     },
     shown,
-    snapshot::{self, PageWrites, ServerPaths, doctor_findings, finding},
+    snapshot::{self, PageWrites, ServerPaths},
 };
 
 use crate::{datasets::Datasets, error::ZfsError, options::Options, zfs};

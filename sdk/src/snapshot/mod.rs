@@ -14,7 +14,7 @@
 //! let unit = volumes_holding(&paths.places()?)?;
 //! let mut server = SnapshotServer::connect(run, PageWrites::MayTear)?;
 //! paths.sync()?;
-//! let undo = run.host.journal(&unit.undo_record(&name))?;
+//! let undo = run.host.journal(&unit.undo_record(&name)?)?;
 //! let locked = server.lock_for_snapshot()?;
 //! let snapshot = unit.snapshot(&name)?;
 //! let instant = locked.release()?;
@@ -27,7 +27,6 @@
 mod assess;
 mod at_risk;
 mod binlogs;
-mod doctor;
 mod error;
 mod files;
 mod finish;
@@ -40,7 +39,6 @@ mod tree;
 mod view;
 
 pub use assess::{PageWrites, assessment, server_blockers};
-pub use doctor::{doctor_findings, finding};
 pub use error::SnapshotError;
 pub use files::SnapshotFiles;
 pub use finish::finish;

@@ -1,15 +1,15 @@
-//! What the doctor says of a snapshot engine: what its assessment says, and how its storage is.
+//! What the doctor says of an engine: what its assessment says, and what else the engine has found.
 
 use dbbackup_plugin_api::document::{
     assessment::{Assessment, Remedy},
     doctor::{DoctorFindings, Finding, Severity},
 };
 
-/// The findings of an assessment and those of the storage, worst first. What is in the way of one
+/// The findings of an assessment and others, worst first. What is in the way of one
 /// engine is a warning: another one may do.
 #[must_use]
-pub fn doctor_findings(assessment: Assessment, storage: Vec<Finding>) -> DoctorFindings {
-    let mut findings = storage;
+pub fn doctor_findings(assessment: Assessment, others: Vec<Finding>) -> DoctorFindings {
+    let mut findings = others;
     for blocker in assessment.blockers {
         findings.push(finding(Severity::Warning, blocker.what, blocker.remedy));
     }
