@@ -15,7 +15,7 @@ use dbbackup_plugin_api::{
     },
     document::{
         Doc,
-        entry::{EntryKind, EntryMeta, PageCheck},
+        entry::{EntryKind, EntryMeta},
         manifest::Manifest,
     },
     error::{AbiResult, EngineError, ErrorCode},
@@ -49,18 +49,7 @@ impl ArchiveReader for Streams {
 
 /// What the engine is told of a stream.
 fn meta_of(entry: StreamEntry) -> Result<Doc, Refused> {
-    let meta = EntryMeta {
-        kind: EntryKind::Stream,
-        root: entry.root,
-        path: entry.path,
-        size_bytes: None,
-        mode: None,
-        uid: None,
-        gid: None,
-        modified_unix: None,
-        pages: PageCheck::None,
-        extra: serde_json::Map::new(),
-    };
+    let meta = EntryMeta::new(EntryKind::Stream, entry.root, entry.path);
     Doc::encode(&meta)
         .map_err(|error| Box::new(EngineError::from_error(ErrorCode::INTERNAL, &error)))
 }

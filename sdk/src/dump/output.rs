@@ -3,7 +3,7 @@
 use crate::{
     EntryWriter, HostError, Sink,
     document::{
-        entry::{EntryKind, EntryMeta, PageCheck},
+        entry::{EntryKind, EntryMeta},
         path::EntryPath,
     },
 };
@@ -26,18 +26,7 @@ impl Output {
     /// The host refuses it.
     pub fn open(sink: &Sink, root: &str, path: &str) -> Result<Self, HostError> {
         let wanted = usize::try_from(sink.limits()?.chunk_bytes).unwrap_or(usize::MAX);
-        let meta = EntryMeta {
-            kind: EntryKind::Stream,
-            root: root.to_owned(),
-            path: EntryPath::from(path),
-            size_bytes: None,
-            mode: None,
-            uid: None,
-            gid: None,
-            modified_unix: None,
-            pages: PageCheck::None,
-            extra: crate::document::Extra::new(),
-        };
+        let meta = EntryMeta::new(EntryKind::Stream, root, EntryPath::from(path));
         let chunk_bytes = wanted.clamp(*CHUNK_BYTES.start(), *CHUNK_BYTES.end());
         Ok(Self {
             writer: sink.open_entry(&meta)?,

@@ -5,7 +5,7 @@ use dbbackup_sdk::{
     document::{
         assessment::Assessment,
         backup::BackupSummary,
-        entry::{EntryKind, EntryMeta, PageCheck},
+        entry::{EntryKind, EntryMeta},
         path::EntryPath,
         restore::{RestorePlan, RestoreSummary},
     },
@@ -67,18 +67,7 @@ pub fn plan(_run: &RestoreRun) -> RestorePlan {
 
 /// The one entry of a backup.
 pub fn entry_meta() -> EntryMeta {
-    EntryMeta {
-        kind: EntryKind::Stream,
-        root: "dump".to_owned(),
-        path: EntryPath::from_bytes("numbers.bin"),
-        size_bytes: None,
-        mode: None,
-        uid: None,
-        gid: None,
-        modified_unix: None,
-        pages: PageCheck::None,
-        extra: Default::default(),
-    }
+    EntryMeta::new(EntryKind::Stream, "dump", EntryPath::from_bytes("numbers.bin"))
 }
 
 /// Exports a note and a root that need not agree: what `export_plugin!` makes impossible.
