@@ -5,7 +5,7 @@
 #![allow(clippy::print_stdout, reason = "the measured figures are this program's result")]
 use anyhow::{Context, Result, bail};
 use dbbackup::pipeline::{
-    Container, Encoding, Output, Pipeline, PipelineSpec,
+    BlockFile, Container, Encoding, Output, Pipeline, PipelineSpec,
     read::{LocalFile, ReadSpec},
 };
 use dbbackup_plugin_api::document::{
@@ -47,7 +47,7 @@ fn pack(source: &Path, target: &Path) -> Result<(u64, u64, u64)> {
         fs::create_dir(target)?;
         Output::Directory(target.to_path_buf())
     } else {
-        Output::Chunks(Box::new(File::create(target)?))
+        Output::Chunks(Box::new(BlockFile::new(File::create(target)?)?))
     };
     let spec = PipelineSpec::new(encoding);
     let progress = spec.progress.clone();

@@ -305,7 +305,7 @@ impl Run<'_> {
 
     fn run_worker(&self, output: &Output, journal: &mut Journal) -> Result<BackupReceipt, Failure> {
         let (stream, worker_output) = match output {
-            Output::File(file) => (ArtefactStream::File(file.stream()?), WorkerOutput::Stdout),
+            Output::File(file) => (ArtefactStream::File(file.stream()?), WorkerOutput::File),
             Output::Directory(directory) => {
                 let path = directory.partial().to_owned();
                 (ArtefactStream::None, WorkerOutput::Directory { path })

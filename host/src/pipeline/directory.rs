@@ -27,7 +27,6 @@ use std::{
     thread,
 };
 
-mod block;
 mod disk;
 mod target;
 

@@ -7,6 +7,7 @@
 //! cancellation of the run. The pipeline knows neither plugins nor manifests.
 //!
 //! Reading is in [`read`].
+mod aligned;
 mod archive;
 mod assemble;
 mod block;
@@ -28,6 +29,7 @@ pub mod read;
 mod records;
 mod sparse;
 mod stages;
+mod uncached;
 
 pub use cancel::CancelFlag;
 pub use encoding::{Compression, Container, Encoding, EncodingError};
@@ -37,6 +39,7 @@ pub use error::PipelineError;
 pub use output::{ChunkWriter, OutputDigest, StreamOutput};
 pub use progress::Progress;
 pub use records::{MemberRecords, PageFinding};
+pub use uncached::BlockFile;
 
 use archive::ArchivePipeline;
 use cancel::Latch;

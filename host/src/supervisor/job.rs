@@ -151,6 +151,8 @@ pub struct BackupTask {
 pub enum WorkerOutput {
     /// Its standard output, which the supervisor has opened for it.
     Stdout,
+    /// Standard output too, and that is an empty file which nobody else writes to.
+    File,
     /// A directory that the supervisor has made.
     Directory {
         /// The directory.

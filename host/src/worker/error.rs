@@ -32,6 +32,12 @@ pub(crate) enum WorkerError {
         /// What the system said.
         source: io::Error,
     },
+    /// The artefact's file does not take the flags of direct writes.
+    #[error("prepare the artefact's file")]
+    Output {
+        /// What the system said.
+        source: io::Error,
+    },
     /// The plugin's file is not the one that was chosen.
     #[error("plugin {} has changed since it was chosen: sha256 {found} instead of {wanted}", path.display())]
     Changed {
@@ -87,6 +93,7 @@ impl Classified for WorkerError {
             Self::Manifest(error) => error.exit(),
             Self::Encoding(_) | Self::Recipient(_) => Exit::Usage,
             Self::Thread { .. } => Exit::Failed,
+            Self::Output { source } => crate::target::exit_of_io(source.kind()),
             Self::Artefact(error) => error.exit(),
             Self::Changed { .. }
             | Self::SinkKept { .. }
@@ -117,6 +124,7 @@ impl Classified for WorkerError {
             Self::Encoding(_) => "E-OUTPUT-NAME",
             Self::Recipient(_) => "E-RECIPIENT",
             Self::Thread { .. } => "E-WORKER-THREAD",
+            Self::Output { .. } => "E-TARGET-IO",
             Self::Changed { .. } => "E-PLUGIN-CHANGED",
             Self::SinkKept { .. } => "E-PLUGIN-SINK",
             Self::Silent { .. } => "E-PLUGIN-TIMEOUT",

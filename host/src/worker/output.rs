@@ -1,6 +1,6 @@
 //! The artefact's way out of the worker, watched: for how long has the target taken no bytes?
 use crate::{
-    pipeline::{ChunkWriter, Progress},
+    pipeline::{BlockFile, ChunkWriter, Progress},
     supervisor::{event::FlowEvent, message::FromWorker},
     worker::link::Link,
 };
@@ -54,7 +54,31 @@ impl BlockWatch {
     }
 }
 
-/// The artefact's file or pipe.
+/// The artefact's own file.
+pub(super) struct WatchedBlocks {
+    file: BlockFile,
+    watch: Arc<BlockWatch>,
+}
+
+impl WatchedBlocks {
+    pub(super) fn new(file: BlockFile, watch: Arc<BlockWatch>) -> Self {
+        Self { file, watch }
+    }
+}
+
+impl ChunkWriter for WatchedBlocks {
+    fn write_chunk(&mut self, chunk: Chunk) -> io::Result<()> {
+        let (file, watch) = (&mut self.file, &self.watch);
+        chunk.chunks(WRITE_BYTES).try_for_each(|piece| watch.during(|| file.append(piece)))
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let (file, watch) = (&mut self.file, &self.watch);
+        watch.during(|| file.finish())
+    }
+}
+
+/// A pipe, or a file that others may write to as well.
 pub(super) struct WatchedFile {
     file: File,
     watch: Arc<BlockWatch>,

@@ -1,23 +1,15 @@
 //! The thread that writes and syncs the files that engines push, while the next bytes come.
-//!
-//! Large files bypass the page cache: a copy of the data that nobody reads again would drive the
-//! server's own pages out of memory, and cost as much time as everything else together.
-use super::{
-    super::{
-        cancel::{Latch, lock},
-        error::PipelineError,
-    },
-    block::AlignedBlock,
+use super::super::{
+    aligned::AlignedBlock,
+    cancel::{Latch, lock},
+    error::PipelineError,
+    uncached::UncachedFile,
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
-use rustix::{
-    fs::{OFlags, fcntl_getfl, fcntl_setfl},
-    io::Errno,
-};
 use std::{
     fs::{File, Permissions},
     io,
-    os::unix::fs::{FileExt, PermissionsExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
@@ -32,7 +24,7 @@ const LEAST_DIRECT_BYTES: u64 = 1 << 20;
 /// A file of the directory.
 #[derive(Debug)]
 pub(super) struct DiskFile {
-    file: File,
+    file: UncachedFile,
     path: PathBuf,
 }
 
@@ -154,73 +146,39 @@ fn work(latch: &Latch, queue: &Receiver<Job>, blocks: &Mutex<Vec<AlignedBlock>>)
 impl DiskFile {
     /// Creates a file that is written through the page cache.
     pub(super) fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::create_new(path)?, path: path.to_owned() })
+        let file = UncachedFile::cached(File::create_new(path)?);
+        Ok(Self { file, path: path.to_owned() })
     }
 
     /// Creates a file that is written in whole blocks, and past the page cache if it is large; one
     /// without a size may become so.
     pub(super) fn create_for_blocks(path: &Path, size_bytes: Option<u64>) -> io::Result<Self> {
-        let created = Self::create(path)?;
-        if size_bytes.is_none_or(|size| size >= LEAST_DIRECT_BYTES) {
-            // A file system that cannot do it says so here or at the first write.
-            set_direct(&created.file, true).or_else(only_unsupported)?;
+        if size_bytes.is_some_and(|size| size < LEAST_DIRECT_BYTES) {
+            return Self::create(path);
         }
-        Ok(created)
+        let file = UncachedFile::new(File::create_new(path)?)?;
+        Ok(Self { file, path: path.to_owned() })
     }
 
-    /// Writes bytes through the page cache or past it.
+    /// Writes bytes.
     pub(super) fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        match self.file.write_all_at(bytes, offset) {
-            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
-                set_direct(&self.file, false)?;
-                self.file.write_all_at(bytes, offset)
-            }
-            written => written,
-        }
+        self.file.write(bytes, offset)
     }
 
-    /// Gives the file its length, mode and time, and makes it durable. The owner stays that of the
+    /// Gives the file its mode, time and length, and makes it durable. The owner stays that of the
     /// running user: the manifest has the original one for the restore.
     fn finish(&self, dress: &Dress) -> io::Result<()> {
-        if self.file.metadata()?.len() != dress.size_bytes {
-            self.file.set_len(dress.size_bytes)?;
-        }
+        let file = self.file.file();
         if let Some(mode) = dress.mode {
-            self.file.set_permissions(Permissions::from_mode(mode))?;
+            file.set_permissions(Permissions::from_mode(mode))?;
+        }
+        if file.metadata()?.len() != dress.size_bytes {
+            file.set_len(dress.size_bytes)?;
         }
         if let Some(seconds) = dress.modified_unix {
             let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
-            self.file.set_modified(time.ok_or(io::ErrorKind::InvalidInput)?)?;
+            file.set_modified(time.ok_or(io::ErrorKind::InvalidInput)?)?;
         }
-        self.file.sync_all()
-    }
-}
-
-fn set_direct(file: &File, direct: bool) -> io::Result<()> {
-    let mut flags = fcntl_getfl(file)?;
-    flags.set(OFlags::DIRECT, direct);
-    Ok(fcntl_setfl(file, flags)?)
-}
-
-fn only_unsupported(error: io::Error) -> io::Result<()> {
-    match error.raw_os_error() {
-        Some(code) if code == Errno::INVAL.raw_os_error() => Ok(()),
-        _ => Err(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_cannot_go_past_the_page_cache_goes_through_it() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("ibdata1");
-        let file = DiskFile::create_for_blocks(&path, None).expect("a file");
-        file.write(b"unaligned", 3).expect("written");
-        let dress = Dress { size_bytes: 11, mode: Some(0o600), modified_unix: Some(1) };
-        file.finish(&dress).expect("finished");
-        assert_eq!(std::fs::read(&path).expect("readable"), b"\0\0\0unaligne");
+        self.file.finish(dress.size_bytes)
     }
 }

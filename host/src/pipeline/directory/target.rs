@@ -1,6 +1,7 @@
 //! Entries of a directory while they are being written.
 use super::{
     super::{
+        aligned::AlignedBlock,
         block::{self, MemberStart, SourceFile},
         cancel::lock,
         digest::ContentDigest,
@@ -10,7 +11,6 @@ use super::{
         sparse::DataRange,
     },
     State,
-    block::AlignedBlock,
     disk::{DiskFile, Dress},
 };
 use dbbackup_plugin_api::document::{

@@ -3,15 +3,15 @@ use super::Context;
 use crate::{
     manifest::{self, Written, restore_text},
     pipeline::{
-        Container, MemberRecords, Output, Pipeline, PipelineError, PipelineReceipt, PipelineSpec,
-        Progress,
+        BlockFile, Container, MemberRecords, Output, Pipeline, PipelineError, PipelineReceipt,
+        PipelineSpec, Progress,
     },
     plugin::PluginError,
     supervisor::job::{BackupReceipt, BackupTask, ManifestDraft, WorkerOutput},
     target::INNER_MANIFEST,
     worker::{
         error::WorkerError,
-        output::{BlockWatch, FlowReporter, WatchedFile},
+        output::{BlockWatch, FlowReporter, WatchedBlocks, WatchedFile},
         sink,
     },
 };
@@ -46,6 +46,10 @@ pub(super) fn run(
     let output = match &task.output {
         WorkerOutput::Stdout => {
             Output::Chunks(Box::new(WatchedFile::new(artefact, Arc::clone(&watch))))
+        }
+        WorkerOutput::File => {
+            let file = BlockFile::new(artefact).map_err(|source| WorkerError::Output { source })?;
+            Output::Chunks(Box::new(WatchedBlocks::new(file, Arc::clone(&watch))))
         }
         WorkerOutput::Directory { path } => Output::Directory(path.clone()),
     };
