@@ -4,6 +4,8 @@
 //! for the column's own when it reads that back: a restored table would print more than its source
 //! did. So what the table says already is left out.
 
+use super::definition::server_options;
+
 /// A table's definition without the collations that its columns have from it.
 pub(super) fn without_inherited(definition: &[u8]) -> Vec<u8> {
     let Some(collation) = table_collation(definition) else {
@@ -28,9 +30,9 @@ pub(super) fn without_inherited(definition: &[u8]) -> Vec<u8> {
     kept
 }
 
-/// The collation in the table's options, which stand behind its last column or key.
+/// The collation in the table's options.
 fn table_collation(definition: &[u8]) -> Option<&[u8]> {
-    let options = definition.get(memchr::memmem::rfind(definition, b"\n) ")?..)?;
+    let options = definition.get(server_options(definition)?)?;
     let at = memchr::memmem::find(options, b" COLLATE=")? + b" COLLATE=".len();
     let rest = options.get(at..)?;
     let length =

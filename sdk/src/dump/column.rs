@@ -49,7 +49,7 @@ pub struct Columns {
 }
 
 /// The columns that hold the life of a row in a system-versioned table.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Period {
     /// Row start.
     pub start: String,
@@ -109,15 +109,15 @@ impl ColumnReader {
         let extra = record.get("EXTRA").unwrap_or_default().to_ascii_uppercase();
         let data_type = record.text("DATA_TYPE")?.to_ascii_lowercase();
         match record.get("GENERATION_EXPRESSION").unwrap_or_default() {
+            // In the order of their declaration, which is either.
             "ROW START" => {
-                let by_transaction = data_type == "bigint";
-                columns.period = Some(Period { start: name, end: String::new(), by_transaction });
+                let period = columns.period.get_or_insert_default();
+                period.by_transaction = data_type == "bigint";
+                period.start = name;
                 return Ok(());
             }
             "ROW END" => {
-                if let Some(period) = &mut columns.period {
-                    period.end = name;
-                }
+                columns.period.get_or_insert_default().end = name;
                 return Ok(());
             }
             _ => {}

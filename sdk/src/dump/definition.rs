@@ -1,6 +1,8 @@
 //! Definitions as `SHOW CREATE` gives them, in a session of [`SESSION_SETTINGS`](super::SESSION_SETTINGS):
 //! their texts come in the character set that they were made in.
 
+use std::ops::Range;
+
 use super::collation;
 use crate::server::{
     Record, Session, SessionError,
@@ -76,13 +78,24 @@ pub fn table_definition(session: &Session, storage_engine: &str, printed: Vec<u8
     }
 }
 
-/// A definition without its `AUTO_INCREMENT` value, which stands before anything that an author may
-/// have written into the table's options.
+/// Where the table's options are, behind its last column or key, up to the first that holds an
+/// author's own words.
+pub(super) fn server_options(definition: &[u8]) -> Option<Range<usize>> {
+    const OWN_WORDS: [&[u8]; 5] =
+        [b" COMMENT='", b" CONNECTION='", b" DATA DIRECTORY='", b" INDEX DIRECTORY='", b" UNION=("];
+    let start = memchr::memmem::rfind(definition, b"\n) ")?;
+    let options = definition.get(start..)?;
+    let ends = OWN_WORDS.iter().filter_map(|words| memchr::memmem::find(options, words));
+    Some(start..start + ends.min().unwrap_or(options.len()))
+}
+
+/// A definition without its `AUTO_INCREMENT` value.
 fn without_counter(definition: &[u8]) -> Vec<u8> {
     const OPTION: &[u8] = b" AUTO_INCREMENT=";
     let find = || {
-        let options = memchr::memmem::rfind(definition, b"\n) ")?;
-        Some(options + memchr::memmem::find(definition.get(options..)?, OPTION)?)
+        let options = server_options(definition)?;
+        let start = options.start;
+        Some(start + memchr::memmem::find(definition.get(options)?, OPTION)?)
     };
     let Some((head, rest)) = find().and_then(|at| definition.split_at_checked(at)) else {
         return definition.to_vec();

@@ -14,7 +14,7 @@ use crate::{
 use super::definition::Context;
 
 /// Candidates for the delimiter of programs, tried in this order.
-const DELIMITERS: [&str; 5] = [";;", "$$", "//", "||", "$dbbackup$"];
+const DELIMITERS: [&str; 4] = [";;", "$$", "//", "||"];
 
 /// Session settings that rows and definitions are read back with, and how the old ones are kept.
 const SETTINGS: &str = "\
@@ -90,6 +90,15 @@ pub fn tablespaces(definitions: &[String]) -> String {
 /// Makes a schema the default one.
 pub fn use_schema(schema: &str) -> String {
     format!("\nUSE {};\n", quote::identifier(schema))
+}
+
+/// A delimiter that is not in a program.
+fn delimiter_for(definition: &[u8]) -> String {
+    let numbered = (0_u64..).map(|number| format!("$dbbackup{number}$"));
+    let mut candidates = DELIMITERS.iter().map(ToString::to_string).chain(numbered);
+    let is_free = |one: &String| memchr::memmem::find(definition, one.as_bytes()).is_none();
+    // A program of finite length does not hold every number.
+    candidates.find(is_free).unwrap_or_else(|| ";;".to_owned())
 }
 
 /// Makes a schema, unless it is there.
@@ -190,10 +199,7 @@ pub fn program(
     context: &Context,
     schema: Option<(&str, &str)>,
 ) -> Vec<u8> {
-    let delimiter = DELIMITERS
-        .iter()
-        .find(|delimiter| memchr::memmem::find(definition, delimiter.as_bytes()).is_none())
-        .unwrap_or(&"$dbbackup$");
+    let delimiter = delimiter_for(definition);
     let mut to = vec![b'\n'];
     let other_collation = schema.filter(|(_, collation)| {
         !context.database_collation.is_empty() && *collation != context.database_collation

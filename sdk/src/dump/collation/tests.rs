@@ -26,3 +26,10 @@ fn a_table_without_a_collation_stays_as_it_is() {
         "CREATE TABLE `t` (\n  `a` text COLLATE x_ci\n) ENGINE=InnoDB DEFAULT CHARSET=latin1";
     assert_eq!(without_inherited(table.as_bytes()), table.as_bytes());
 }
+
+#[test]
+fn what_a_comment_says_is_no_collation_of_the_table() {
+    let table = "CREATE TABLE `t` (\n  `a` text COLLATE x_ci\n) ENGINE=InnoDB DEFAULT \
+                 CHARSET=latin1 COMMENT='once COLLATE=x_ci'";
+    assert_eq!(without_inherited(table.as_bytes()), table.as_bytes());
+}

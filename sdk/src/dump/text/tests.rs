@@ -44,3 +44,10 @@ fn settings_of_a_program_are_taken_back_in_reverse() {
         at += text[at..].find(part).unwrap_or_else(|| panic!("{part} after byte {at} of {text}"));
     }
 }
+
+#[test]
+fn a_program_that_holds_every_usual_delimiter_gets_another_one() {
+    let body = b"CREATE PROCEDURE p() SELECT ';; $$ // || $dbbackup0$'";
+    assert_eq!(delimiter_for(body), "$dbbackup1$");
+    assert_eq!(delimiter_for(b"CREATE PROCEDURE p() SELECT 1"), ";;");
+}
