@@ -80,8 +80,9 @@ impl Runner<'_> {
         // The check has answered, ended or run out of time; whatever it left behind ends with it.
         let is_in_time = !matches!(&answer, Err(error) if is_timeout(error));
         let status = end(&mut child, is_in_time)?;
-        let spoken = stdout.join().unwrap_or_default();
-        let last_words = stderr.join().unwrap_or_default();
+        let panicked = |_| std::io::Error::other("a reader of the check's output panicked");
+        let spoken = stdout.join().map_err(panicked)?;
+        let last_words = stderr.join().map_err(panicked)?;
         if !is_in_time {
             let limit = self.time_limit.as_secs();
             return Ok(Verdict::Failed { why: format!("hung: no verdict after {limit} s") });

@@ -31,12 +31,10 @@ pub(super) fn coordinates(
         // A server that loads the clone plugin puts the content of the file into a table.
         None => status_table(session)?,
     };
-    let executed: Vec<String> =
-        ask(session, "ask for the executed GTIDs", "SELECT @@GLOBAL.gtid_executed")?;
-    let gtid = executed.first().map(String::as_str).unwrap_or_default();
+    let executed = executed_gtids(session)?;
     // The server keeps the name as it was opened: `./binlog.000002`.
-    let file = told.file.rsplit('/').next().unwrap_or_default().to_owned();
-    let gtid = gtid_set(if told.gtid.is_empty() { gtid } else { &told.gtid })?;
+    let file = told.file.rsplit('/').next().unwrap_or(&told.file).to_owned();
+    let gtid = gtid_set(if told.gtid.is_empty() { &executed } else { &told.gtid })?;
     let binlog = (!file.is_empty()).then_some(BinlogCoordinates { file, position: told.position });
     if binlog.is_none() && gtid.is_none() {
         return Ok(None);
@@ -69,15 +67,20 @@ pub(super) fn of_recovered_binlog(
             return Err(BootError::OtherPosition { found, lower, upper });
         }
     }
-    let executed: Vec<String> =
-        ask(session, "ask for the executed GTIDs", "SELECT @@GLOBAL.gtid_executed")?;
+    let gtid = gtid_set(&executed_gtids(session)?)?;
     Ok(Some(CoordinatesRecord {
         precision: Precision::Exact,
         binlog: Some(found),
-        gtid: gtid_set(executed.first().map(String::as_str).unwrap_or_default())?,
+        gtid,
         lsn: recorded.lsn,
         ..Default::default()
     }))
+}
+
+fn executed_gtids(session: &mut Session) -> Result<String, BootError> {
+    const STEP: &str = "ask for the executed GTIDs";
+    let answer: Vec<String> = ask(session, STEP, "SELECT @@GLOBAL.gtid_executed")?;
+    answer.into_iter().next().ok_or(BootError::Answer { step: STEP })
 }
 
 /// A position as the server tells it.
@@ -97,10 +100,11 @@ fn status_file(path: &Path) -> Result<Option<Told>, BootError> {
 }
 
 fn parse(text: &str) -> Result<Told, BootError> {
+    // Without a binlog these lines are there, and say nothing.
+    let cut_off = || BootError::Answer { step: "read the clone status" };
     let mut lines = text.lines().skip(2);
-    let file = lines.next().unwrap_or_default().trim().to_owned();
-    let position = lines.next().unwrap_or("0").trim().parse();
-    let position = position.map_err(|_| BootError::Answer { step: "read the clone status" })?;
+    let file = lines.next().ok_or_else(cut_off)?.trim().to_owned();
+    let position = lines.next().ok_or_else(cut_off)?.trim().parse().map_err(|_| cut_off())?;
     // A set of several servers is broken into lines.
     let gtid = text.lines().skip(LINES_BEFORE_GTID).map(str::trim).collect();
     Ok(Told { file, position, gtid })

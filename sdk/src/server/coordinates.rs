@@ -98,8 +98,7 @@ impl Session {
     /// # Errors
     /// As [`Session::query`].
     pub fn utc_now(&mut self) -> Result<String, SessionError> {
-        let sql = "SELECT DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%dT%H:%i:%s.%fZ')";
-        Ok(self.value(sql)?.unwrap_or_default())
+        self.required_value("SELECT DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%dT%H:%i:%s.%fZ')")
     }
 
     /// Begins a transaction whose reads all see this instant.

@@ -129,6 +129,17 @@ impl Session {
         Ok(value.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
+    /// The first value of the first row of a statement that always has one.
+    ///
+    /// # Errors
+    /// As [`Session::query`], and [`SessionError::Answer`] for NULL or no row.
+    pub fn required_value(&mut self, sql: &str) -> Result<String, SessionError> {
+        self.value(sql)?.ok_or_else(|| SessionError::Answer {
+            statement: shown(sql.as_bytes()),
+            what: "a value".to_owned(),
+        })
+    }
+
     /// A global variable, or nothing when the server has none of that name.
     ///
     /// # Errors

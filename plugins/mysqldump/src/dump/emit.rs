@@ -83,7 +83,7 @@ impl<'a> Emitter<'a> {
         for schema in schemas {
             self.entry_of("70-events", schema, self.events(schema))?;
         }
-        let ended = self.tables.meta.value("SELECT UTC_TIMESTAMP()")?.unwrap_or_default();
+        let ended = self.tables.meta.required_value("SELECT UTC_TIMESTAMP()")?;
         self.entry("99-footer.sql", text::footer(&ended))
     }
 

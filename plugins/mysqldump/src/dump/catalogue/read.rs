@@ -71,7 +71,7 @@ impl Reader<'_> {
         // With the schema as the default one, the server leaves it out of definitions, so that they
         // can be restored under another name.
         self.meta.execute(format!("USE {}", quote::identifier(&name)))?;
-        let collation = self.meta.value("SELECT @@collation_database")?.unwrap_or_default();
+        let collation = self.meta.required_value("SELECT @@collation_database")?;
         let definition = self.definition("DATABASE", &quote::identifier(&name), 1)?;
         let mut schema = Schema { name, definition, collation, ..Schema::default() };
         self.relations(&mut schema)?;
