@@ -23,6 +23,8 @@ pub(super) struct Writer<'a> {
     host: &'a Host,
     meta: &'a mut Session,
     columns: ColumnReader,
+    /// The schema that the text is in.
+    schema: Option<String>,
     /// Triggers so far: schema, its collation, table, trigger.
     triggers: Vec<(String, String, String, Program)>,
     rows: u64,
@@ -48,6 +50,7 @@ impl<'a> Writer<'a> {
             host,
             meta,
             columns: ColumnReader::default(),
+            schema: None,
             triggers: Vec::new(),
             rows: 0,
             bytes: 0,
@@ -63,17 +66,25 @@ impl<'a> Writer<'a> {
         let printed = dump::definition(self.meta, "TABLE", &quote::qualified(schema, name), 1);
         let printed = printed.map_err(reading)?;
         let definition = dump::table_definition(self.meta, &table.storage_engine, printed);
-        self.output.put(text::use_schema(schema))?;
+        if self.schema.as_ref() != Some(schema) {
+            // One that was made since the clone is not in it.
+            let quoted = quote::identifier(schema);
+            let printed = dump::definition(self.meta, "DATABASE", &quoted, 1).map_err(reading)?;
+            self.output.put(text::schema(schema, &printed))?;
+            self.output.put(text::use_schema(schema))?;
+            self.schema = Some(schema.clone());
+        }
         self.output.put(text::table_structure(name, &definition))?;
         if table.has_rows() {
             self.rows(reader, table)?;
         }
-        let collation = self.meta.value("SELECT @@collation_database").map_err(reading)?;
+        let collation = self.meta.required_value("SELECT @@collation_database").map_err(reading)?;
         let triggers = dump::triggers(self.meta, schema, |of| of == name).map_err(reading)?;
-        self.triggers.extend(triggers.into_iter().map(|trigger| {
-            let collation = collation.clone().unwrap_or_default();
-            (schema.clone(), collation, trigger.table, trigger.program)
-        }));
+        self.triggers.extend(
+            triggers
+                .into_iter()
+                .map(|trigger| (schema.clone(), collation.clone(), trigger.table, trigger.program)),
+        );
         Ok(())
     }
 
