@@ -64,7 +64,7 @@ impl CloningSession {
     pub(super) fn end(&self, directory: &Path, host: &Host) -> Result<(), MethodError> {
         let mut session = match self.connect(host) {
             Ok(session) => session,
-            Err(why) if self.is_server_running() => {
+            Err(why) if why.comes_from_a_server() || self.is_server_running() => {
                 return Err(MethodError::MayGoOn {
                     server_uuid: self.server_uuid.clone(),
                     session: self.session,

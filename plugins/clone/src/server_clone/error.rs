@@ -8,6 +8,7 @@ use std::{
 use dbbackup_sdk::{
     Classify, ErrorCode, HostError,
     server::{ReplicaError, SessionError},
+    wire::WireError,
 };
 
 use crate::{
@@ -183,6 +184,17 @@ pub(crate) enum UnaskedError {
     /// It cannot be reached, or refuses.
     #[error(transparent)]
     Session(#[from] SessionError),
+}
+
+impl UnaskedError {
+    /// Whether the server that is meant has answered, or one that does not say which it is.
+    pub(super) fn comes_from_a_server(&self) -> bool {
+        match self {
+            Self::NoConnection | Self::OtherServer { .. } | Self::Host(_) => false,
+            Self::Blind { .. } => true,
+            Self::Session(error) => !matches!(error.wire(), Some(WireError::Unreachable { .. })),
+        }
+    }
 }
 
 impl MethodError {

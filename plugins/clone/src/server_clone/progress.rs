@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 use dbbackup_sdk::{
     Host, Unit,
     server::{Session, SessionError},
-    wire::Secret,
+    wire::{ConnectOptions, Secret},
 };
 
 use crate::server_clone::MethodError;
@@ -24,21 +24,22 @@ pub(super) fn watch(
     statement: &Secret,
     shown: &str,
 ) -> Result<(), MethodError> {
-    let mut watcher = session.connect_another()?;
+    let another = session.connect_another()?;
+    let mut watcher = Watcher { options: another.options().clone(), session: Some(another) };
     let id = session.id();
     thread::scope(|scope| {
         let cloning = scope.spawn(|| session.execute(statement.expose()));
         let mut cancelled = false;
         while !cloning.is_finished() {
-            if host.wait_cancelled(INTERVAL) && !cancelled {
-                watcher.kill_query(id)?;
-                cancelled = true;
-            }
+            cancelled = cancelled || host.wait_cancelled(INTERVAL);
             if cancelled {
-                continue;
+                // Again each time: one that comes before the statement begins is lost.
+                watcher.ask("end the clone", |session| Ok(session.kill_query(id)?));
+                thread::park_timeout(INTERVAL);
+            } else {
+                watcher.ask("read the progress", |session| report(session, host));
             }
             host.heartbeat();
-            report(&mut watcher, host)?;
         }
         let ended = cloning.join().map_err(|_| MethodError::Thread)?;
         match ended {
@@ -48,6 +49,32 @@ pub(super) fn watch(
             Err(error) => Err(without_secrets(error, shown).into()),
         }
     })
+}
+
+/// The session that watches. One that fails is made anew: nothing of this may end the watch, since
+/// the statement goes on, and the host would hear of nobody.
+struct Watcher {
+    options: ConnectOptions,
+    session: Option<Session>,
+}
+
+impl Watcher {
+    fn ask(&mut self, what: &str, ask: impl FnOnce(&mut Session) -> Result<(), MethodError>) {
+        if let Err(error) = self.try_ask(ask) {
+            tracing::warn!(%error, "{what}: tried again");
+            self.session = None;
+        }
+    }
+
+    fn try_ask(
+        &mut self,
+        ask: impl FnOnce(&mut Session) -> Result<(), MethodError>,
+    ) -> Result<(), MethodError> {
+        match &mut self.session {
+            Some(session) => ask(session),
+            none => ask(none.insert(Session::connect(&self.options)?)),
+        }
+    }
 }
 
 fn report(watcher: &mut Session, host: &Host) -> Result<(), MethodError> {
