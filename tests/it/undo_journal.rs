@@ -71,6 +71,34 @@ fn a_record_of_a_missing_plugin_stays_and_is_reported() -> Result<()> {
     Ok(())
 }
 
+/// The scratch directory of a run holds what says whether its tools still run: an engine that could
+/// not undo needs that once more.
+#[test]
+fn what_a_record_that_stays_needs_stays_with_it() -> Result<()> {
+    let shop = Shop::open(100)?;
+    let state = shop.rig.state_dir().join("dbbackup");
+    let (journals, scratch) = (state.join("journal"), state.join("scratch/left"));
+    fs::create_dir_all(&journals)?;
+    fs::create_dir_all(&scratch)?;
+    fs::write(scratch.join("tools.lock"), "")?;
+    let journal = journals.join("20260101T000000Z-000003.ndjson");
+    let lines = format!(
+        r#"{{"line":"run","schema":"dbbackup.journal/1","run":"20260101T000000Z-000003","pid":1}}
+{{"line":"record","number":1,"by":{{"owner":"host"}},"record":{{"kind":"host.scratch-directory","summary":"scratch","facts":{{"kind":"scratch-directory","path":"{}"}}}}}}
+{{"line":"record","number":2,"by":{{"owner":"engine","plugin":"acme","engine":"acme"}},"record":{{"kind":"acme-snapshot","summary":"snapshot acme/db@b3","facts":{{}}}}}}
+"#,
+        scratch.display()
+    );
+    fs::write(&journal, &lines)?;
+    let cleaned = shop.rig.dbbackup(["cleanup"]).run()?;
+    ensure!(cleaned.to_string().contains("snapshot acme/db@b3"), "{cleaned}");
+    ensure!(scratch.join("tools.lock").exists(), "the next try does not know of the tools");
+    fs::write(&journal, lines + "{\"line\":\"done\",\"number\":2}\n")?;
+    shop.rig.dbbackup(["cleanup"]).run()?.expect_success()?;
+    ensure!(!scratch.exists() && !journal.exists(), "something is left");
+    Ok(())
+}
+
 #[test]
 fn a_damaged_journal_is_reported_and_does_not_stop_backups() -> Result<()> {
     let shop = Shop::open(100)?;
