@@ -2,7 +2,10 @@
 use crate::failure::Failure;
 use dbbackup_plugin_api::{
     chunk::Chunk,
-    document::target::{ObjectCreate, ObjectFacts, ObjectKey, ObjectList, ObjectReceipt},
+    document::target::{
+        ObjectCreate, ObjectFacts, ObjectKey, ObjectList, ObjectReceipt, TargetLimits,
+        UnfinishedUpload, UnfinishedUploads,
+    },
 };
 
 /// An open place where backups live. Keys are relative to its location.
@@ -11,6 +14,9 @@ pub trait Target: Send + Sync + 'static {
     type Writer: ObjectWriter;
     /// Reader of an object.
     type Reader: ObjectReader;
+
+    /// What the place can do.
+    fn limits(&self) -> TargetLimits;
 
     /// Starts an object.
     ///
@@ -47,10 +53,26 @@ pub trait Target: Send + Sync + 'static {
     /// # Errors
     /// A [`Failure`] if it is still there.
     fn delete(&self, key: &ObjectKey) -> Result<(), Failure>;
+
+    /// Uploads and markers of runs below a prefix that have not come to their end.
+    ///
+    /// # Errors
+    /// A [`Failure`] if the answer would be incomplete.
+    fn unfinished(&self, prefix: &ObjectKey) -> Result<UnfinishedUploads, Failure>;
+
+    /// Removes what [`unfinished`](Target::unfinished) named, with the objects of the same run unless
+    /// a manifest makes them a backup; gone already is success.
+    ///
+    /// # Errors
+    /// A [`Failure`] if something of it is still there.
+    fn abandon(&self, upload: &UnfinishedUpload) -> Result<(), Failure>;
 }
 
 /// Writer of one object. Dropped without `finish`, the object is abandoned.
 pub trait ObjectWriter: Send + 'static {
+    /// Bytes that the object can hold.
+    fn capacity(&self) -> u64;
+
     /// Appends bytes; blocks while the place is busy.
     ///
     /// # Errors

@@ -29,6 +29,8 @@ impl Capability for TargetRole_Ref {
 /// An open target. Keys are relative to its location. `[any thread]`
 #[sabi_trait]
 pub trait Target: Send + Sync + 'static {
+    /// What the place can do: [`TargetLimits`](crate::document::target::TargetLimits).
+    fn limits(&self) -> Doc;
     /// Starts an object: [`ObjectCreate`](crate::document::target::ObjectCreate).
     fn create(&self, object: Doc) -> AbiResult<ObjectWriterBox>;
     /// Opens an object for ranged reads.
@@ -43,8 +45,13 @@ pub trait Target: Send + Sync + 'static {
     /// [`ObjectList`](crate::document::target::ObjectList) of all keys with a prefix, complete.
     fn list(&self, prefix: Doc) -> AbiResult<Doc>;
     /// Deletes an object; gone already is success.
-    #[sabi(last_prefix_field)]
     fn delete(&self, object: Doc) -> AbiResult<()>;
+    /// Answers the [`UnfinishedUploads`](crate::document::target::UnfinishedUploads) below a prefix.
+    fn unfinished(&self, prefix: Doc) -> AbiResult<Doc>;
+    /// Removes an [`UnfinishedUpload`](crate::document::target::UnfinishedUpload) with everything that
+    /// its run has left and no manifest makes a backup; gone already is success.
+    #[sabi(last_prefix_field)]
+    fn abandon(&self, upload: Doc) -> AbiResult<()>;
 }
 
 /// A target as it crosses the boundary.
@@ -53,6 +60,8 @@ pub type TargetBox = Target_TO<RBox<()>>;
 /// Writer of one object. Dropped without `finish`, the object is abandoned. `[one thread]`
 #[sabi_trait]
 pub trait ObjectWriter: Send + 'static {
+    /// Bytes that the object can hold; who writes continues in a further object beyond them.
+    fn capacity(&self) -> u64;
     /// Appends bytes without a copy; blocks while the target is busy.
     fn write(&mut self, chunk: Chunk) -> AbiResult<()>;
     /// Makes the object durable and visible; answers a

@@ -19,6 +19,11 @@ use dbbackup_plugin_api::{
 pub(super) struct OpenTarget<T>(pub(super) T);
 
 impl<T: Target> AbiTarget for OpenTarget<T> {
+    fn limits(&self) -> Doc {
+        // A document of numbers can always be written.
+        Doc::encode(&self.0.limits()).unwrap_or_else(|_| Doc::empty())
+    }
+
     fn create(&self, object: Doc) -> AbiResult<ObjectWriterBox> {
         guard(|| {
             let writer = OpenWriter(self.0.create(&object.decode()?)?);
@@ -48,11 +53,23 @@ impl<T: Target> AbiTarget for OpenTarget<T> {
     fn delete(&self, object: Doc) -> AbiResult<()> {
         guard(|| self.0.delete(&object.decode()?))
     }
+
+    fn unfinished(&self, prefix: Doc) -> AbiResult<Doc> {
+        guard(|| Ok(Doc::encode(&self.0.unfinished(&prefix.decode()?)?)?))
+    }
+
+    fn abandon(&self, upload: Doc) -> AbiResult<()> {
+        guard(|| self.0.abandon(&upload.decode()?))
+    }
 }
 
 struct OpenWriter<W>(W);
 
 impl<W: ObjectWriter> AbiWriter for OpenWriter<W> {
+    fn capacity(&self) -> u64 {
+        self.0.capacity()
+    }
+
     fn write(&mut self, chunk: Chunk) -> AbiResult<()> {
         guard(|| self.0.write(chunk))
     }

@@ -58,6 +58,10 @@ pub struct EngineManifest {
     /// Locations that a target role serves (`s3`), without `://`.
     #[serde(default)]
     pub schemes: Vec<String>,
+    /// Beginnings of environment variables that a target role needs, such as `AWS_`: a worker that opens
+    /// such a target keeps them, every other one is started without the credentials of clouds.
+    #[serde(default)]
+    pub environment: Vec<String>,
     /// Name in its family, for `--snapshot-backend`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
