@@ -5,14 +5,15 @@ use crate::{
     manifest::{self, ManifestError},
     pipeline::{
         CancelFlag, Compression, Container, Encoding, EncodingError, OutputDigest,
-        read::{Identities, IdentityError, LocalFile, Members, ReadError, ReadSpec},
+        read::{Identities, IdentityError, LocalFile, Members, RangedRead, ReadError, ReadSpec},
     },
+    remote::{RemoteError, joined},
     supervisor::job::ArtefactInput,
-    target::manifest_path,
+    target::{TargetError, manifest_path},
 };
 use dbbackup_plugin_api::document::{
     entry::EntryKind,
-    manifest::{EncodingRecord, FileRecord, Manifest},
+    manifest::{EncodingRecord, FileRecord, Manifest, ObjectRecord},
     path::EntryPath,
 };
 use std::{
@@ -23,9 +24,11 @@ use std::{
 };
 
 mod directory;
+mod opened;
 mod streams;
 
 pub(crate) use directory::DirectoryMembers;
+pub(crate) use opened::{OpenArtefact, remote_manifest};
 use streams::Source;
 pub(crate) use streams::{EntryReader, StreamEntry};
 
@@ -84,6 +87,18 @@ pub enum ArtefactError {
     /// Neither a manifest nor the name says how it is written.
     #[error(transparent)]
     Name(#[from] EncodingError),
+    /// Something beside it cannot be written.
+    #[error(transparent)]
+    Target(Box<TargetError>),
+    /// The place that it lies at cannot be used.
+    #[error(transparent)]
+    Remote(Box<RemoteError>),
+}
+
+impl From<RemoteError> for ArtefactError {
+    fn from(error: RemoteError) -> Self {
+        Self::Remote(Box::new(error))
+    }
 }
 
 impl From<ReadError> for ArtefactError {
@@ -111,30 +126,51 @@ impl ArtefactError {
     }
 }
 
-/// A file or directory, how it is written, and the keys that open it.
-#[derive(Clone, Debug)]
+/// The bytes of an artefact.
+#[derive(Clone)]
+enum ArtefactBytes {
+    /// A file or directory of this machine.
+    Local(PathBuf),
+    /// Something that is read by ranges.
+    Ranged(Arc<dyn RangedRead>),
+}
+
+/// An artefact whose bytes can be had, how it is written, and the keys that open it.
+#[derive(Clone)]
 pub(crate) struct Identified {
-    path: PathBuf,
+    name: String,
+    bytes: ArtefactBytes,
     encoding: Encoding,
     identities: Identities,
 }
 
 impl Identified {
-    /// The artefact that a manifest describes.
-    pub(crate) fn new(
+    /// A file or directory of this machine.
+    fn local(
         path: &Path,
         encoding: &EncodingRecord,
         identities: &[PathBuf],
     ) -> Result<Self, ArtefactError> {
-        let encoding = encoding_of(encoding)?;
-        Ok(Self { path: path.to_owned(), encoding, identities: read_identities(identities)? })
+        Ok(Self {
+            name: path.display().to_string(),
+            bytes: ArtefactBytes::Local(path.to_owned()),
+            encoding: encoding_of(encoding)?,
+            identities: read_identities(identities)?,
+        })
     }
 
-    /// The artefact of a worker's job.
-    pub(crate) fn from_input(input: &ArtefactInput) -> Result<Self, ArtefactError> {
-        let encoding = input.encoding.parse()?;
-        let identities = read_identities(&input.identities)?;
-        Ok(Self { path: input.path.clone(), encoding, identities })
+    /// The artefact of a worker's job; `bytes` if it lies at a target.
+    pub(crate) fn from_input(
+        input: &ArtefactInput,
+        bytes: Option<Arc<dyn RangedRead>>,
+    ) -> Result<Self, ArtefactError> {
+        let local = || input.place.local().unwrap_or(Path::new("")).to_owned();
+        Ok(Self {
+            name: input.place.to_string(),
+            bytes: bytes.map_or_else(|| ArtefactBytes::Local(local()), ArtefactBytes::Ranged),
+            encoding: input.encoding.parse()?,
+            identities: read_identities(&input.identities)?,
+        })
     }
 
     /// How it is written.
@@ -148,11 +184,14 @@ impl Identified {
         manifest: &Manifest,
         cancel: &CancelFlag,
     ) -> Result<ArtefactMembers, ArtefactError> {
-        if self.encoding.container() == Container::Directory {
-            let members = DirectoryMembers::new(&self.path, manifest.files.clone(), cancel);
+        if let (Container::Directory, ArtefactBytes::Local(path)) =
+            (self.encoding.container(), &self.bytes)
+        {
+            let members = DirectoryMembers::new(path, manifest.files.clone(), cancel);
             return Ok(ArtefactMembers::Directory(Box::new(members)));
         }
-        let members = self.read_spec(manifest, cancel).members_of(self.bytes()?)?;
+        let bytes = self.bytes(&manifest.objects)?;
+        let members = self.read_spec(manifest, cancel).members_of(bytes)?;
         Ok(ArtefactMembers::Archive(Box::new(members)))
     }
 
@@ -164,9 +203,9 @@ impl Identified {
         let spec = ReadSpec {
             identities: self.identities.clone(),
             cancel: cancel.clone(),
-            ..ReadSpec::new(self.path.display().to_string(), self.encoding)
+            ..ReadSpec::new(self.name.clone(), self.encoding)
         };
-        Ok(ArtefactMembers::Archive(Box::new(spec.members_of(self.bytes()?)?)))
+        Ok(ArtefactMembers::Archive(Box::new(spec.members_of(self.bytes(&[])?)?)))
     }
 
     /// The stream entries alone, joined from their pieces.
@@ -178,7 +217,7 @@ impl Identified {
         let source = match self.encoding.container() {
             Container::Tar => Source::ByPiece {
                 spec: Box::new(self.read_spec(manifest, cancel)),
-                bytes: self.bytes()?,
+                bytes: self.bytes(&manifest.objects)?,
             },
             Container::Sql | Container::Directory => {
                 Source::InOrder(Some(self.members(manifest, cancel)?))
@@ -187,24 +226,34 @@ impl Identified {
         EntryReader::new(source, manifest, cancel)
     }
 
-    fn bytes(&self) -> Result<Arc<LocalFile>, ArtefactError> {
-        let opened = LocalFile::open(&self.path).map_err(|e| ArtefactError::io(&self.path, e))?;
-        Ok(Arc::new(opened))
+    /// All bytes, joined from the objects that the artefact continues in.
+    fn bytes(&self, objects: &[ObjectRecord]) -> Result<Arc<dyn RangedRead>, ArtefactError> {
+        let path = match &self.bytes {
+            ArtefactBytes::Ranged(bytes) => return Ok(Arc::clone(bytes)),
+            ArtefactBytes::Local(path) => path,
+        };
+        let open = |path: &Path| -> Result<Arc<dyn RangedRead>, ArtefactError> {
+            let file = LocalFile::open(path).map_err(|error| ArtefactError::io(path, error))?;
+            Ok(Arc::new(file))
+        };
+        match objects {
+            // The name may have been changed since; of several, it cannot.
+            [] | [_] => open(path),
+            several => joined(several, |name| open(&path.with_file_name(name))),
+        }
     }
 
     fn read_spec(&self, manifest: &Manifest, cancel: &CancelFlag) -> ReadSpec {
-        let digest = match manifest.objects.as_slice() {
-            [only] => {
-                Some(OutputDigest { size_bytes: only.size_bytes, sha256: only.sha256.clone() })
-            }
-            _ => None,
+        let digest = |object: &ObjectRecord| OutputDigest {
+            size_bytes: object.size_bytes,
+            sha256: object.sha256.clone(),
         };
         ReadSpec {
             identities: self.identities.clone(),
             cancel: cancel.clone(),
-            digest,
+            digests: manifest.objects.iter().map(digest).collect(),
             records: Some(manifest.files.clone()),
-            ..ReadSpec::new(self.path.display().to_string(), self.encoding)
+            ..ReadSpec::new(self.name.clone(), self.encoding)
         }
     }
 }
@@ -285,15 +334,32 @@ pub(crate) fn check_belonging(artefact: &Path, manifest: &Manifest) -> Result<()
     match (facts.is_dir(), is_directory) {
         (true, true) => Ok(()),
         (false, false) => {
-            let bytes: u64 = manifest.objects.iter().map(|object| object.size_bytes).sum();
-            if facts.len() == bytes {
-                return Ok(());
-            }
-            mismatch(format!("it has {} bytes, the manifest says {bytes}", facts.len()))
+            check_objects(artefact, facts.len(), &manifest.objects)
         }
         (true, false) => mismatch("it is a directory, the manifest is that of a file".to_owned()),
         (false, true) => mismatch("it is a file, the manifest is that of a directory".to_owned()),
     }
+}
+
+/// Compares the sizes of the objects that an artefact continues in; `first_bytes` has the one that bears
+/// its name.
+fn check_objects(
+    artefact: &Path,
+    first_bytes: u64,
+    objects: &[ObjectRecord],
+) -> Result<(), ArtefactError> {
+    for (number, object) in objects.iter().enumerate() {
+        let path = if number == 0 { artefact.to_owned() } else { artefact.with_file_name(&object.name) };
+        let found = match number {
+            0 => first_bytes,
+            _ => std::fs::metadata(&path).map_err(|e| ArtefactError::io(&path, e))?.len(),
+        };
+        if found != object.size_bytes {
+            let what = format!("it has {found} bytes, the manifest says {}", object.size_bytes);
+            return Err(ArtefactError::Mismatch { path, what });
+        }
+    }
+    Ok(())
 }
 
 /// The encoding that a manifest records.
@@ -330,6 +396,8 @@ impl Classified for ArtefactError {
         match self {
             Self::Cancelled => Exit::Interrupted,
             Self::Manifest(error) => error.exit(),
+            Self::Remote(error) => error.exit(),
+            Self::Target(error) => error.exit(),
             Self::Read(error) if error.is_damage() => Exit::VerificationFailed,
             Self::Read(error) => match **error {
                 ReadError::Decrypt { .. } | ReadError::IdentityMissing { .. } => Exit::Precondition,
@@ -347,6 +415,8 @@ impl Classified for ArtefactError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Manifest(error) => error.hint(),
+            Self::Remote(error) => error.hint(),
+            Self::Target(error) => error.hint(),
             Self::Read(error) => match **error {
                 ReadError::Decrypt { .. } | ReadError::IdentityMissing { .. } => {
                     Some("name the file with the secret key: --identity FILE".to_owned())
@@ -366,6 +436,8 @@ impl Classified for ArtefactError {
     fn code(&self) -> String {
         let code = match self {
             Self::Manifest(error) => return error.code(),
+            Self::Remote(error) => return error.code(),
+            Self::Target(error) => return error.code(),
             Self::Cancelled => "E-INTERRUPTED",
             Self::Read(error) if error.is_damage() => "E-ARTEFACT-DAMAGED",
             Self::Read(_) | Self::Io { .. } => "E-ARTEFACT-READ",

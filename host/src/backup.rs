@@ -4,9 +4,10 @@
 //! target is as it was before, and the journal names what could not be undone.
 use crate::{
     exit::{Classified, Exit, Failure},
-    manifest::{self, Written},
+    manifest,
     pipeline::{Compression, Encoding, EncodingError},
     plugin::{EngineRef, PluginError},
+    remote::Place,
     replica_statement,
     supervisor::{
         ArtefactStream, CancelFlag, Observer, RunEvent, Runtime, Secrets, SupervisorError,
@@ -15,14 +16,14 @@ use crate::{
             BackupReceipt, BackupTask, EnginePin, ManifestDraft, PipelineSettings, Receipt, Task,
             WorkerOutput,
         },
-        journal::{Journal, JournalError},
+        journal::Journal,
         message::RecordOwner,
         runtime::new_run_id,
         undo::{Undo, never_cancelled},
     },
     target::{
-        ClaimedFile, DirectoryOutput, Existing, FileOutput, OutputLocation, StdoutOutput,
-        TargetError, check_free_space, directory_manifest_path, manifest_path,
+        ClaimedFile, DirectoryOutput, Existing, FileOutput, OutputLocation, RemoteOutput,
+        StdoutOutput, TargetError, check_free_space,
     },
 };
 use dbbackup_plugin_api::document::{
@@ -39,6 +40,10 @@ use std::path::{Path, PathBuf};
 /// disk is ended in good order.
 const LEAST_PLAIN_PART: u64 = 2;
 const LEAST_COMPRESSED_PART: u64 = 10;
+
+mod commit;
+
+use commit::{Artefact, tick_off};
 
 /// What is to be backed up, by what, and where to.
 #[derive(Clone, Debug)]
@@ -114,9 +119,9 @@ pub struct BackupOutcome {
     /// Its manifest.
     pub manifest: Manifest,
     /// The artefact; none on standard output.
-    pub artefact: Option<PathBuf>,
+    pub artefact: Option<Place>,
     /// Where the manifest is; none if it was not wanted.
-    pub manifest_path: Option<PathBuf>,
+    pub manifest_place: Option<Place>,
     /// Bytes of content.
     pub bytes_in: u64,
     /// Bytes of the artefact.
@@ -127,7 +132,7 @@ impl BackupOutcome {
     /// [`Exit::Done`], or [`Exit::Degraded`] if a promise is weaker or no manifest was kept.
     pub fn exit(&self) -> Exit {
         match self.manifest.state {
-            BackupState::Complete if self.manifest_path.is_some() => Exit::Done,
+            BackupState::Complete if self.manifest_place.is_some() => Exit::Done,
             _ => Exit::Degraded,
         }
     }
@@ -139,6 +144,7 @@ enum Output {
     File(FileOutput),
     Directory(DirectoryOutput),
     Stdout(StdoutOutput),
+    Remote(RemoteOutput),
 }
 
 /// Runs a backup to its end.
@@ -159,15 +165,15 @@ pub fn run(
     let encoding = encoding(&job)?;
     let undo_secrets = job.secrets.clone().with_connection(&job.connection);
     undo(runtime, &undo_secrets, observer).abandoned()?;
-    let output = claim(&job)?;
+    let output = claim(&job, &id, runtime, cancel)?;
     check_space(&job, encoding)?;
     let mut journal = Journal::create(&runtime.state, &id)?;
     let draft = draft(&job, &id, encoding, started);
     let written =
         Run { job: &job, runtime, observer, cancel, encoding, draft }.write(output, &mut journal);
-    let outcome = written.and_then(|written| written.commit(&mut journal, observer, cancel));
+    let outcome = written.and_then(|written| written.commit(&mut journal, runtime, observer, cancel));
     if outcome.is_ok() {
-        tick_off(&mut journal)?;
+        tick_off(&job.output, &mut journal)?;
     }
     // Engines have undone their own side effects on the way out, unless they were killed.
     undo(runtime, &undo_secrets, observer).records(&mut journal);
@@ -191,7 +197,12 @@ fn encoding(job: &BackupJob) -> Result<Encoding, EncodingError> {
 }
 
 /// Locks the target; nothing is written yet.
-fn claim(job: &BackupJob) -> Result<Output, TargetError> {
+fn claim(
+    job: &BackupJob,
+    id: &str,
+    runtime: &Runtime<'_>,
+    cancel: &CancelFlag,
+) -> Result<Output, Failure> {
     Ok(match &job.output {
         OutputLocation::File(path) => {
             Output::Claimed(ClaimedFile::claim(&absolute(path)?, job.existing)?)
@@ -201,6 +212,9 @@ fn claim(job: &BackupJob) -> Result<Output, TargetError> {
         }
         OutputLocation::Stdout => {
             Output::Stdout(StdoutOutput::claim(job.manifest_file.clone(), job.existing)?)
+        }
+        OutputLocation::Target(place) => {
+            Output::Remote(RemoteOutput::claim(place, job.existing, id, runtime, cancel)?)
         }
     })
 }
@@ -282,13 +296,6 @@ struct Run<'a> {
     draft: ManifestDraft,
 }
 
-/// Bytes that are written and not committed.
-struct Artefact {
-    output: Output,
-    receipt: BackupReceipt,
-    draft: ManifestDraft,
-}
-
 impl Run<'_> {
     /// Has the worker write the artefact. On an error nothing of it is left.
     fn write(self, output: Output, journal: &mut Journal) -> Result<Artefact, Failure> {
@@ -312,6 +319,10 @@ impl Run<'_> {
             }
             Output::Claimed(_) | Output::Stdout(_) => {
                 (ArtefactStream::Stdout, WorkerOutput::Stdout)
+            }
+            Output::Remote(remote) => {
+                let output = remote.worker_output(self.job.estimate_bytes);
+                (ArtefactStream::None, WorkerOutput::Target(Box::new(output)))
             }
         };
         let job = self.job;
@@ -341,17 +352,6 @@ impl Run<'_> {
     }
 }
 
-/// Ticks off what has become a backup.
-fn tick_off(journal: &mut Journal) -> Result<(), JournalError> {
-    for (number, open) in journal.open_records() {
-        let is_output = HostRecord::from_undo_record(&open.record).is_ok_and(|r| r.is_output());
-        if open.owner == RecordOwner::Host && is_output {
-            journal.done(number)?;
-        }
-    }
-    Ok(())
-}
-
 /// Creates what the worker writes into, journalled before.
 fn create(output: Output, journal: &mut Journal) -> Result<Output, Failure> {
     Ok(match output {
@@ -365,7 +365,7 @@ fn create(output: Output, journal: &mut Journal) -> Result<Output, Failure> {
             directory.create()?;
             Output::Directory(directory)
         }
-        created @ (Output::File(_) | Output::Stdout(_)) => created,
+        created @ (Output::File(_) | Output::Stdout(_) | Output::Remote(_)) => created,
     })
 }
 
@@ -377,75 +377,8 @@ fn abandon(output: Output) -> Result<(), TargetError> {
     match output {
         Output::File(file) => file.abandon(),
         Output::Directory(directory) => directory.abandon(),
-        Output::Claimed(_) | Output::Stdout(_) => Ok(()),
-    }
-}
-
-impl Artefact {
-    /// Makes the artefact a backup: the manifest comes last.
-    fn commit(
-        self,
-        journal: &mut Journal,
-        observer: &dyn Observer,
-        cancel: &CancelFlag,
-    ) -> Result<BackupOutcome, Failure> {
-        if let Some(cause) = cancel.cause() {
-            abandon(self.output)?;
-            return Err(SupervisorError::Cancelled { cause }.into());
-        }
-        step(observer, "commit the backup".to_owned());
-        let Self { output, receipt, draft } = self;
-        let (bytes_in, bytes_out) = (receipt.bytes_in, receipt.bytes_out);
-        let mut objects = receipt.objects;
-        for object in &mut objects {
-            object.name = object_name(&output);
-        }
-        let (summary, files, pages) = (receipt.summary, receipt.files, receipt.pages);
-        let written = Written { summary, files, objects, pages };
-        let manifest = manifest::assemble(draft, written, Timestamp::now());
-        let (artefact, manifest_path) = place(output, &manifest, journal)?;
-        Ok(BackupOutcome { manifest, artefact, manifest_path, bytes_in, bytes_out })
-    }
-}
-
-fn object_name(output: &Output) -> String {
-    match output {
-        Output::File(file) => file.object_name(),
-        Output::Stdout(stdout) => stdout.object_name(),
-        Output::Claimed(_) | Output::Directory(_) => String::new(),
-    }
-}
-
-/// Commits, and answers where artefact and manifest are.
-fn place(
-    output: Output,
-    manifest: &Manifest,
-    journal: &mut Journal,
-) -> Result<(Option<PathBuf>, Option<PathBuf>), Failure> {
-    match output {
-        Output::File(file) => {
-            let path = file.path().to_owned();
-            let (device, inode) = file.identity()?;
-            let artefact = path.clone();
-            record(journal, &HostRecord::FileCommit { artefact, device, inode })?;
-            file.commit(manifest, &mut |_| Ok(()))?;
-            let manifest_path = manifest_path(&path);
-            Ok((Some(path), Some(manifest_path)))
-        }
-        Output::Directory(directory) => {
-            let path = directory.path().to_owned();
-            directory.commit(manifest, &mut |_| Ok(()))?;
-            let manifest_path = directory_manifest_path(&path);
-            Ok((Some(path), Some(manifest_path)))
-        }
-        Output::Stdout(stdout) => {
-            let manifest_path = stdout.manifest().map(Path::to_owned);
-            stdout.commit(manifest)?;
-            Ok((None, manifest_path))
-        }
-        Output::Claimed(claimed) => {
-            Err(TargetError::NoName { path: claimed.path().to_owned() }.into())
-        }
+        // What a worker has put at a place, it gives up itself, or the journal names it.
+        Output::Claimed(_) | Output::Stdout(_) | Output::Remote(_) => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{
     exit::{Classified, Exit},
     manifest::ManifestError,
     pipeline::Encoding,
+    remote::{Place, RemoteError},
     target::{MANIFEST_ENDING, PARTIAL_ENDING, directory_manifest_path, manifest_path},
 };
 use dbbackup_plugin_api::document::{
@@ -35,10 +36,14 @@ pub struct Catalog {
 /// One artefact.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CatalogEntry {
-    /// The file or directory.
-    pub artefact: PathBuf,
+    /// The file or directory, or the name at a place.
+    #[serde(serialize_with = "Place::as_text")]
+    pub artefact: Place,
     /// Whether it is a backup.
     pub state: EntryState,
+    /// True for something that a run is writing, or was when it ended.
+    #[serde(skip)]
+    pub unfinished: bool,
     /// What its manifest says, without the list of its members.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupHead>,
@@ -95,12 +100,18 @@ impl BackupHead {
 
 /// A location cannot be looked through.
 #[derive(Debug, thiserror::Error)]
-#[error("look through {}", path.display())]
-pub struct CatalogError {
-    /// The location.
-    pub path: PathBuf,
-    /// What the system said.
-    pub source: io::Error,
+pub enum CatalogError {
+    /// A directory or file of this machine.
+    #[error("look through {}", path.display())]
+    Local {
+        /// The location.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A place that an engine serves.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
 }
 
 impl Catalog {
@@ -109,7 +120,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`] if the location cannot be read.
     pub fn scan(location: &Path) -> Result<Self, CatalogError> {
-        let failed = |source| CatalogError { path: location.to_owned(), source };
+        let failed = |source| CatalogError::Local { path: location.to_owned(), source };
         let facts = fs::metadata(location).map_err(failed)?;
         if !facts.is_dir() || directory_manifest_path(location).is_file() {
             return Ok(Self { entries: vec![look_at(location)] });
@@ -123,12 +134,15 @@ impl Catalog {
         }
         artefacts.sort();
         artefacts.dedup();
-        let mut entries: Vec<_> = artefacts.iter().map(|path| look_at(path)).collect();
-        // Newest first; what has no instant sorts behind everything that has one.
+        Ok(Self::sorted(artefacts.iter().map(|path| look_at(path)).collect()))
+    }
+
+    /// Newest first; what has no instant sorts behind everything that has one.
+    fn sorted(mut entries: Vec<CatalogEntry>) -> Self {
         entries.sort_by_key(|entry| {
             std::cmp::Reverse(entry.backup.as_ref().and_then(BackupHead::instant))
         });
-        Ok(Self { entries })
+        Self { entries }
     }
 
     /// The newest backup that can be restored.
@@ -194,24 +208,38 @@ fn artefact_of(path: &Path) -> Option<PathBuf> {
 
 /// What an artefact is, told by its manifest and its size.
 fn look_at(artefact: &Path) -> CatalogEntry {
-    let incomplete = |why: String| CatalogEntry {
-        artefact: artefact.to_owned(),
-        state: EntryState::Incomplete { why },
-        backup: None,
-    };
+    let place = Place::from(artefact);
+    let incomplete = |why: String| CatalogEntry::incomplete(place.clone(), why);
     if artefact.extension() == Some(OsStr::new("partial")) {
-        return incomplete("its run has not ended".to_owned());
+        return CatalogEntry { unfinished: true, ..incomplete(NOT_ENDED.to_owned()) };
     }
     let head = match read_head(&manifest_path(artefact)) {
         Ok(head) => head,
         Err(error) => return incomplete(crate::exit::Failure::from(error).chain()),
     };
-    let state = match (missing_bytes(artefact, &head), head.state) {
-        (Some(why), _) => EntryState::Incomplete { why },
-        (None, BackupState::Complete) => EntryState::Complete,
-        (None, BackupState::Degraded) => EntryState::Degraded,
-    };
-    CatalogEntry { artefact: artefact.to_owned(), state, backup: Some(head) }
+    let missing = missing_bytes(artefact, &head);
+    CatalogEntry::of_head(place, head, missing)
+}
+
+/// What is said of bytes that a run is writing.
+const NOT_ENDED: &str = "its run has not ended";
+
+impl CatalogEntry {
+    /// Something that is no backup.
+    fn incomplete(artefact: Place, why: String) -> Self {
+        let state = EntryState::Incomplete { why };
+        Self { artefact, state, unfinished: false, backup: None }
+    }
+
+    /// What a manifest says, and what of its bytes is missing.
+    fn of_head(artefact: Place, head: BackupHead, missing: Option<String>) -> Self {
+        let state = match (missing, head.state) {
+            (Some(why), _) => EntryState::Incomplete { why },
+            (None, BackupState::Complete) => EntryState::Complete,
+            (None, BackupState::Degraded) => EntryState::Degraded,
+        };
+        Self { artefact, state, unfinished: false, backup: Some(head) }
+    }
 }
 
 /// What of the bytes is not there.
@@ -233,7 +261,11 @@ fn read_head(path: &Path) -> Result<BackupHead, ManifestError> {
         io::ErrorKind::NotFound => ManifestError::Missing { path: path.to_owned() },
         _ => ManifestError::Io { path: path.to_owned(), source },
     })?;
-    let head: BackupHead = serde_json::from_reader(BufReader::new(file))
+    parse_head(BufReader::new(file), path)
+}
+
+fn parse_head(from: impl io::Read, path: &Path) -> Result<BackupHead, ManifestError> {
+    let head: BackupHead = serde_json::from_reader(from)
         .map_err(|source| ManifestError::Malformed { path: path.to_owned(), source })?;
     if head.schema != Manifest::SCHEMA {
         return Err(ManifestError::Newer { path: path.to_owned(), schema: head.schema });
@@ -243,13 +275,28 @@ fn read_head(path: &Path) -> Result<BackupHead, ManifestError> {
 
 impl Classified for CatalogError {
     fn exit(&self) -> Exit {
-        Exit::Target
+        match self {
+            Self::Local { .. } => Exit::Target,
+            Self::Remote(error) => error.exit(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Local { .. } => None,
+            Self::Remote(error) => error.hint(),
+        }
     }
 
     fn code(&self) -> String {
-        "E-CATALOG".to_owned()
+        match self {
+            Self::Local { .. } => "E-CATALOG".to_owned(),
+            Self::Remote(error) => error.code(),
+        }
     }
 }
+
+mod remote;
 
 #[cfg(test)]
 mod tests;

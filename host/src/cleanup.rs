@@ -3,6 +3,7 @@ use crate::{
     exit::Failure,
     lock::{LOCK_ENDING, RunLock},
     pipeline::Encoding,
+    remote::Place,
     supervisor::{
         CancelFlag, Observer, Runtime, Secrets,
         undo::{Undo, UndoReport, UndoState},
@@ -13,7 +14,10 @@ use serde::Serialize;
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
+
+mod uploads;
 
 /// What was cleaned up, or would be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -24,11 +28,23 @@ pub struct CleanupReport {
     pub leftovers: Vec<Leftover>,
 }
 
-/// A file in a location that a crashed run left.
+/// What is to be cleaned up.
+#[derive(Clone, Debug, Default)]
+pub struct CleanupRequest {
+    /// Where to look besides the journals.
+    pub location: Option<Place>,
+    /// Say what would be removed, and remove nothing.
+    pub dry_run: bool,
+    /// At a place: remove every unfinished upload of at least this age, whoever began it.
+    pub all_uploads_older_than: Option<Duration>,
+}
+
+/// A file or upload in a location that a crashed run left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Leftover {
-    /// The file.
-    pub path: PathBuf,
+    /// The file or upload.
+    #[serde(rename = "path")]
+    pub what: String,
     /// What became of it.
     pub state: UndoState,
 }
@@ -48,17 +64,17 @@ impl CleanupReport {
 /// A [`Failure`] if journals or the location cannot be read; single things that cannot be removed
 /// are in the report.
 pub fn run(
-    location: Option<&Path>,
-    dry_run: bool,
+    request: &CleanupRequest,
     runtime: &Runtime<'_>,
     secrets: &Secrets,
     observer: &dyn Observer,
     cancel: &CancelFlag,
 ) -> Result<CleanupReport, Failure> {
-    let undo = Undo { runtime, secrets, observer, cancel, dry_run };
+    let undo = Undo { runtime, secrets, observer, cancel, dry_run: request.dry_run };
     let undone = undo.abandoned()?;
-    let leftovers = match location {
-        Some(location) => clean_location(location, dry_run)?,
+    let leftovers = match &request.location {
+        Some(Place::Local(path)) => clean_location(path, request.dry_run)?,
+        Some(Place::Target(place)) => uploads::clean(place, request, runtime, cancel)?,
         None => Vec::new(),
     };
     Ok(CleanupReport { undone, leftovers })
@@ -81,9 +97,9 @@ fn clean_location(location: &Path, dry_run: bool) -> Result<Vec<Leftover>, Targe
                 Err(error) => UndoState::Left { why: Failure::from(error).chain() },
             },
         };
-        leftovers.push(Leftover { path, state });
+        leftovers.push(Leftover { what: path.display().to_string(), state });
     }
-    leftovers.sort_by(|a, b| a.path.cmp(&b.path));
+    leftovers.sort_by(|a, b| a.what.cmp(&b.what));
     Ok(leftovers)
 }
 

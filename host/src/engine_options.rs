@@ -22,11 +22,11 @@ pub struct EngineOptions {
 impl EngineOptions {
     /// Those of the configuration alone.
     ///
-    /// The handbook's keys of `backup.snapshot` are options of its engines; one that is given as
+    /// The handbook's keys of `backup.snapshot` and `backup.streaming` are options of their engines; one that is given as
     /// `engines.<id>.<option>` too is taken from there.
     pub fn of_config(config: &Config) -> Self {
         let mut by_engine = config.engines.clone();
-        let snapshot = &config.backup.snapshot;
+        let (snapshot, streaming) = (&config.backup.snapshot, &config.backup.streaming);
         let text = |value: &Option<String>| value.clone().map(Value::from);
         let subvolume = snapshot.btrfs_subvolume.as_ref().map(|path| path.display().to_string());
         let keys = [
@@ -34,6 +34,9 @@ impl EngineOptions {
             ("lvm-snapshot", "volume_group", text(&snapshot.lvm_volume_group)),
             ("lvm-snapshot", "snapshot_bytes", snapshot.lvm_snapshot_bytes.map(Value::from)),
             ("zfs-snapshot", "dataset", text(&snapshot.zfs_dataset)),
+            ("s3-stream", "part_size", Some(streaming.part_bytes.into())),
+            ("s3-stream", "workers", Some(streaming.workers.into())),
+            ("s3-stream", "checksum", Some(streaming.checksum.into())),
         ];
         for (engine, option, value) in keys {
             if let Some(value) = value {

@@ -22,6 +22,7 @@ mod output;
 pub mod pipeline;
 pub mod plugin;
 mod progress;
+pub mod remote;
 pub mod replica_statement;
 pub mod restore;
 mod scratch_server;

@@ -4,10 +4,11 @@
 //! the streams, and a last word on the whole. Only then does the directory get its name, so that
 //! nothing half restored looks complete.
 use crate::{
-    artefact::{self, ArtefactError, Identified},
+    artefact::{ArtefactError, Identified, OpenArtefact},
     exit::Failure,
     manifest::ManifestError,
     pipeline::CancelFlag as PipelineFlag,
+    remote::Place,
     supervisor::{
         CancelFlag, Observer, RunEvent, Runtime, Secrets, SupervisorError,
         event::{LogEvent, LogLevel},
@@ -47,8 +48,8 @@ pub use error::RestoreError;
 /// What is to be restored, and where to.
 #[derive(Clone, Debug)]
 pub struct RestoreJob {
-    /// The file or directory.
-    pub artefact: PathBuf,
+    /// The file or directory, or the name at a place.
+    pub artefact: Place,
     /// Files with the keys that open it.
     pub identities: Vec<PathBuf>,
     /// Where to.
@@ -127,8 +128,9 @@ pub fn run(
     observer: &dyn Observer,
     cancel: &CancelFlag,
 ) -> Result<RestoreOutcome, Failure> {
-    let (manifest, warnings) = manifest_of(job)?;
-    let artefact = Identified::new(&job.artefact, &manifest.encoding, &job.identities)?;
+    let opened = OpenArtefact::open(&job.artefact, runtime, cancel)?;
+    let (manifest, warnings) = manifest_of(job, &opened)?;
+    let artefact = opened.identified(&manifest.encoding, &manifest.objects, &job.identities)?;
     let run_id = new_run_id(Timestamp::now());
     let restore = Restore { job, runtime, observer, cancel, manifest, artefact, run_id };
     let mut outcome = match &job.destination {
@@ -141,8 +143,11 @@ pub fn run(
 }
 
 /// The manifest, and what had to be overlooked because the operator insisted.
-fn manifest_of(job: &RestoreJob) -> Result<(Manifest, Vec<String>), Failure> {
-    match artefact::open_manifest(&job.artefact) {
+fn manifest_of(
+    job: &RestoreJob,
+    artefact: &OpenArtefact,
+) -> Result<(Manifest, Vec<String>), Failure> {
+    match artefact.manifest() {
         Ok(manifest) => Ok((manifest, Vec::new())),
         Err(
             error @ (ArtefactError::Mismatch { .. }
@@ -151,7 +156,7 @@ fn manifest_of(job: &RestoreJob) -> Result<(Manifest, Vec<String>), Failure> {
             )),
         ) => {
             if job.force {
-                let manifest = forced::manifest(&job.artefact, &job.identities)?;
+                let manifest = forced::manifest(artefact, &job.artefact, &job.identities)?;
                 return Ok((manifest, vec![Failure::from(error).chain()]));
             }
             Err(RestoreError::Untrusted { source: Box::new(error) }.into())
@@ -234,7 +239,7 @@ impl Restore<'_> {
             options: self.job.options.clone(),
             request,
             artefact: ArtefactInput {
-                path: self.job.artefact.clone(),
+                place: self.job.artefact.clone(),
                 encoding: self.artefact.encoding().to_string(),
                 identities: self.job.identities.clone(),
             },

@@ -1,8 +1,9 @@
 //! Proving that a backup is what its manifest says: by its hashes, by its pages, or by booting a
 //! server on it.
 use crate::{
-    artefact::{self, ArtefactError, Identified},
+    artefact::{self, ArtefactError, OpenArtefact},
     exit::{Classified, Exit, Failure},
+    remote::Place,
     supervisor::{
         ArtefactStream, CancelFlag, Observer, RunEvent, Runtime, Secrets, SupervisorError,
         job::{ArtefactInput, EnginePin, Receipt, Task, VerifyTask},
@@ -18,10 +19,7 @@ use dbbackup_plugin_api::{
 };
 use jiff::Timestamp;
 use serde::Serialize;
-use std::{
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use std::{path::PathBuf, str::FromStr};
 
 mod boot;
 mod first_boot;
@@ -59,8 +57,8 @@ impl FromStr for VerifyLevel {
 /// What is to be verified, and how deep.
 #[derive(Clone, Debug)]
 pub struct VerifyJob {
-    /// The file or directory.
-    pub artefact: PathBuf,
+    /// The file or directory, or the name at a place.
+    pub artefact: Place,
     /// Files with the keys that open it.
     pub identities: Vec<PathBuf>,
     /// How deep.
@@ -77,7 +75,8 @@ pub struct VerifyJob {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct VerifyReport {
     /// The artefact.
-    pub artefact: PathBuf,
+    #[serde(serialize_with = "Place::as_text")]
+    pub artefact: Place,
     /// The backup, if its manifest could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup_id: Option<String>,
@@ -121,12 +120,13 @@ pub fn run(
         level: job.level,
         ..VerifyReport::default()
     };
-    let manifest = match artefact::open_manifest(&job.artefact) {
+    let artefact = OpenArtefact::open(&job.artefact, runtime, cancel)?;
+    let manifest = match artefact.manifest() {
         Ok(manifest) => manifest,
         Err(error) => return problem(report, error).map_err(Failure::from),
     };
     report.backup_id = Some(manifest.id.clone());
-    let verification = Verification { job, runtime, observer, cancel, manifest: &manifest };
+    let verification = Verification { job, runtime, observer, cancel, artefact, manifest: &manifest };
     verification.members(&mut report)?;
     if report.problems.is_empty() {
         verification.by_engine(&mut report)?;
@@ -154,6 +154,7 @@ struct Verification<'a> {
     runtime: &'a Runtime<'a>,
     observer: &'a dyn Observer,
     cancel: &'a CancelFlag,
+    artefact: OpenArtefact,
     manifest: &'a Manifest,
 }
 
@@ -162,7 +163,8 @@ impl Verification<'_> {
     fn members(&self, report: &mut VerifyReport) -> Result<(), Failure> {
         self.step("read every byte");
         let (job, manifest) = (self.job, self.manifest);
-        let artefact = Identified::new(&job.artefact, &manifest.encoding, &job.identities)?;
+        let (encoding, objects) = (&manifest.encoding, manifest.objects.as_slice());
+        let artefact = self.artefact.identified(encoding, objects, &job.identities)?;
         let check_pages = job.level >= VerifyLevel::Pages;
         let opened = artefact.members(manifest, &self.cancel.reader_flag());
         let read = opened
@@ -201,7 +203,7 @@ impl Verification<'_> {
                 extra: serde_json::Map::new(),
             },
             artefact: ArtefactInput {
-                path: job.artefact.clone(),
+                place: job.artefact.clone(),
                 encoding: encoding.to_string(),
                 identities: job.identities.clone(),
             },
@@ -224,9 +226,5 @@ impl Verification<'_> {
 
     fn step(&self, what: &str) {
         self.observer.event(&RunEvent::Step { what: what.to_owned() });
-    }
-
-    fn artefact(&self) -> &Path {
-        &self.job.artefact
     }
 }

@@ -41,7 +41,7 @@ fn what_lacks_bytes_or_manifest_is_incomplete_and_never_the_newest() {
         .filter(|entry| matches!(entry.state, EntryState::Incomplete { .. }))
         .count();
     assert_eq!((catalog.entries.len(), incomplete), (5, 4));
-    assert_eq!(catalog.newest().unwrap().artefact, directory.path().join("good.tar"));
+    assert_eq!(catalog.newest().unwrap().artefact, directory.path().join("good.tar").into());
 }
 
 #[test]

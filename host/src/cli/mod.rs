@@ -2,15 +2,17 @@
 mod connection;
 mod global;
 mod refuse;
+mod target;
 mod values;
 
 pub(crate) use connection::ConnectionArgs;
 pub(crate) use global::{GlobalArgs, ProgressMode};
 pub(crate) use refuse::{UsageError, password_in};
-pub(crate) use values::{KeyValue, duration, key_value, rate};
+pub(crate) use target::TargetArgs;
+pub(crate) use values::{KeyValue, duration, key_value, rate, size};
 
 use crate::command::{
-    backup::PhysicalBackupArgs, cleanup::CleanupArgs, completion::CompletionArgs, engine,
+    backup::{PhysicalBackupArgs, StreamBackupArgs}, cleanup::CleanupArgs, completion::CompletionArgs, engine,
     info::InfoArgs, list::ListArgs, restore::RestoreArgs, status::StatusArgs, verify::VerifyArgs,
 };
 use clap::{Parser, Subcommand};
@@ -35,16 +37,18 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Back up a server with the engine that fits it best, or the one that you name.
     PhysicalBackup(Box<PhysicalBackupArgs>),
+    /// Back up a server straight to object storage, without any local disk.
+    StreamBackup(Box<StreamBackupArgs>),
     /// Bring a backup back, into a directory or into a running server.
     Restore(Box<RestoreArgs>),
     /// Re-read a backup and prove that what was written is there.
-    Verify(VerifyArgs),
+    Verify(Box<VerifyArgs>),
     /// List the backups at a location, incomplete ones too.
-    List(ListArgs),
+    List(Box<ListArgs>),
     /// Show everything that is known about one backup.
-    Info(InfoArgs),
+    Info(Box<InfoArgs>),
     /// Say whether the newest backup at each location is good and new enough.
-    Status(StatusArgs),
+    Status(Box<StatusArgs>),
     /// Remove what crashed runs left behind, and nothing else.
     Cleanup(Box<CleanupArgs>),
     /// Engines and their plugins.
@@ -63,6 +67,7 @@ impl Command {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::PhysicalBackup(_) => "physical-backup",
+            Self::StreamBackup(_) => "stream-backup",
             Self::Restore(_) => "restore",
             Self::Verify(_) => "verify",
             Self::List(_) => "list",

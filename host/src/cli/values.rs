@@ -30,6 +30,11 @@ pub(crate) fn rate(text: &str) -> Result<NonZeroU64, String> {
     NonZeroU64::new(bytes).ok_or_else(|| "a rate of 0 would never end".to_owned())
 }
 
+/// Bytes, such as 20M or 20971520.
+pub(crate) fn size(text: &str) -> Result<u64, units::UnitError> {
+    units::parse_size(text)
+}
+
 pub(super) fn ssl_mode(text: &str) -> Result<SslMode, String> {
     ssl_mode_from(text).ok_or_else(|| {
         "expected DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY".to_owned()

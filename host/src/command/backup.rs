@@ -3,9 +3,13 @@ mod clone;
 mod job;
 mod output;
 mod report;
+mod stream;
 
 pub(crate) use job::secrets;
 pub(crate) use report::coordinates;
+pub(crate) use stream::StreamBackupArgs;
+
+use output::Destination;
 
 use super::{
     Context,
@@ -14,13 +18,15 @@ use super::{
 };
 use crate::{
     backup,
-    cli::{ConnectionArgs, KeyValue, duration, key_value, rate},
+    cli::{ConnectionArgs, KeyValue, TargetArgs, duration, key_value, rate},
+    engine_options::EngineOptions,
     output::CommandResult,
     selector::{Selector, SelectorConfig},
     supervisor::Limits,
 };
 use clap::Args;
 use std::{
+    ffi::{OsStr, OsString},
     num::{NonZeroU64, NonZeroUsize},
     path::PathBuf,
     time::Duration,
@@ -29,11 +35,20 @@ use std::{
 /// Back up a server with the engine that fits it best, or the one that you name.
 #[derive(Debug, Args)]
 pub(crate) struct PhysicalBackupArgs {
-    /// File, directory (ending in /) or `-` for standard output; a file's ending says how it is
-    /// written: .tar or .sql, then .gz or .zst, then .age [default: HOST-TIME.tar.gz in
-    /// `backup.output_dir`].
+    /// File, directory (ending in /), place (s3://bucket/path/name) or `-` for standard output; a
+    /// name's ending says how it is written: .tar or .sql, then .gz or .zst, then .age [default:
+    /// HOST-TIME.tar.gz in `backup.output_dir`].
     #[arg(long, short, value_name = "LOCATION")]
-    output: Option<PathBuf>,
+    output: Option<OsString>,
+    #[command(flatten)]
+    backup: BackupArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+/// What is backed up, by what, and how; wherever it goes.
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
     /// Ending that says how the bytes are written, where the name of the output does not.
     #[arg(long, value_name = "ENDING")]
     format: Option<String>,
@@ -115,17 +130,35 @@ struct LimitArgs {
     accept_degraded: Vec<String>,
 }
 
-/// Gathers, chooses, runs, reports.
+/// Backs up to wherever `--output` says.
 pub(super) fn run(args: &PhysicalBackupArgs, context: &Context) -> CommandResult {
+    let options = args.target.options(&context.config);
+    back_up(args.output.as_deref(), options, &args.backup, context)
+}
+
+/// Backs up to a place that an engine serves.
+pub(super) fn stream(args: &StreamBackupArgs, context: &Context) -> CommandResult {
+    let (place, options) = args.destination(context)?;
+    back_up(Some(place), options, &args.backup, context)
+}
+
+/// Gathers, chooses, runs, reports.
+fn back_up(
+    output: Option<&OsStr>,
+    target_options: EngineOptions,
+    args: &BackupArgs,
+    context: &Context,
+) -> CommandResult {
     let name = args.engine.as_ref().unwrap_or(&context.config.backup.engine);
     let donor = args.clone.donor(name, context)?;
     let connection = context.connection(&args.connection)?;
     let connection = args.clone.connection(connection, donor.as_ref());
-    context.doing(format!("physical-backup of {}", connection.address()));
-    let output = output::resolve(args, context, &connection)?;
+    context.doing(format!("backup of {}", connection.address()));
+    let registry = context.registry();
+    let output = Destination { given: output, registry: &registry, options: target_options };
+    let output = output.resolve(args, context, &connection)?;
     let deadline = Deadline::start(args.limits.timeout, &context.cancel)?;
 
-    let registry = context.registry();
     refuse_other_backend(&registry, args.engine.as_deref(), args.snapshot_backend.as_deref())?;
     let limits = Limits { stall: args.limits.stall_timeout, ..Limits::default() };
     let runtime = context.runtime(&registry, limits)?;

@@ -1,25 +1,35 @@
 //! `dbbackup cleanup`: removes what crashed runs left behind.
 use super::{Context, backup::secrets};
 use crate::{
-    cleanup::{self, CleanupReport},
-    cli::ConnectionArgs,
+    cleanup::{self, CleanupReport, CleanupRequest},
+    cli::{ConnectionArgs, TargetArgs, duration},
     exit::{Classified, Exit},
     output::{CommandResult, Report},
+    remote::Place,
     supervisor::{Limits, undo::UndoState},
 };
 use clap::Args;
-use std::path::PathBuf;
+use std::{ffi::OsString, time::Duration};
 
 /// Remove what crashed runs left behind, and nothing else.
 #[derive(Debug, Args)]
 pub(crate) struct CleanupArgs {
-    /// Directory with backups to look through too [default: `backup.output_dir` of a configuration].
-    location: Option<PathBuf>,
+    /// Directory or place (s3://bucket/path/) with backups to look through too [default:
+    /// `backup.output_dir` of a configuration].
+    location: Option<OsString>,
     /// Say what would be removed, and remove nothing.
     #[arg(long)]
     dry_run: bool,
+    /// At a place: every unfinished upload, whoever began it; needs --older-than.
+    #[arg(long, requires = "older_than")]
+    all_uploads: bool,
+    /// Age from which --all-uploads removes an upload, such as 2d.
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "all_uploads")]
+    older_than: Option<Duration>,
     #[command(flatten)]
     connection: ConnectionArgs,
+    #[command(flatten)]
+    target: TargetArgs,
 }
 
 /// Something stays that should be gone.
@@ -37,10 +47,17 @@ pub(super) fn run(args: &CleanupArgs, context: &Context) -> CommandResult {
     let connection = context.connection(&args.connection)?;
     let secrets = secrets(&connection).with_connection(&connection.document);
     let configured = context.config.file.as_ref().map(|_| &context.config.backup.output_dir);
-    let location = args.location.as_ref().or(configured).map(PathBuf::as_path);
+    let configured = configured.map(|directory| directory.clone().into_os_string());
+    let location = args.location.clone().or(configured).map(|location| {
+        Place::find(&location, &registry, &args.target.options(&context.config))
+    });
+    let request = CleanupRequest {
+        location: location.transpose()?,
+        dry_run: args.dry_run,
+        all_uploads_older_than: args.older_than,
+    };
     let progress = context.progress();
-    let report =
-        cleanup::run(location, args.dry_run, &runtime, &secrets, &progress, &context.cancel)?;
+    let report = cleanup::run(&request, &runtime, &secrets, &progress, &context.cancel)?;
     drop(progress);
     Ok(shown(&report))
 }
@@ -49,7 +66,7 @@ fn shown(report: &CleanupReport) -> Report {
     let mut text = String::new();
     let mut left = 0;
     let undone = report.undone.iter().map(|undone| (undone.what.clone(), &undone.state));
-    let files = report.leftovers.iter().map(|file| (file.path.display().to_string(), &file.state));
+    let files = report.leftovers.iter().map(|file| (file.what.clone(), &file.state));
     for (what, state) in undone.chain(files) {
         let word = match state {
             UndoState::Undone => "removed".to_owned(),

@@ -1,6 +1,8 @@
 //! What every command has at hand: configuration, flags, log, and what it says on the way.
 use crate::{
-    cli::{ConnectionArgs, GlobalArgs},
+    artefact::OpenArtefact,
+    catalog::Catalog,
+    cli::{ConnectionArgs, GlobalArgs, TargetArgs},
     config::{Config, ConfigError, TrustChoice},
     connection::Connection,
     env,
@@ -9,10 +11,11 @@ use crate::{
     output::Voice,
     plugin::{PluginSettings, Registry, TrustPolicy},
     progress::ProgressView,
+    remote::{Place, is_url},
     supervisor::{CancelFlag, Limits, Runtime, StateDir, event::LogLevel},
 };
 use indicatif::MultiProgress;
-use std::{cell::RefCell, path::PathBuf};
+use std::{cell::RefCell, ffi::OsString, path::PathBuf};
 
 /// What every command has at hand.
 pub(crate) struct Context {
@@ -25,6 +28,14 @@ pub(crate) struct Context {
     bars: MultiProgress,
     doing: RefCell<String>,
     warnings: RefCell<Vec<String>>,
+}
+
+/// Locations that were understood, and the plugins that serve them.
+pub(crate) struct Places {
+    /// The places, in the order of their texts.
+    pub(crate) places: Vec<Place>,
+    /// The plugins; none where all are paths.
+    pub(crate) registry: Registry,
 }
 
 impl Context {
@@ -73,6 +84,53 @@ impl Context {
         let (connection, warnings) = args.resolve(&self.config)?;
         warnings.into_iter().for_each(|warning| self.warn(warning));
         Ok(connection)
+    }
+
+    /// What locations mean: paths, or places that an engine serves. Plugins are looked for only where one
+    /// is needed.
+    ///
+    /// # Errors
+    /// No engine serves such a place, or its options are wrong.
+    pub(crate) fn places(
+        &self,
+        texts: &[OsString],
+        target: &TargetArgs,
+    ) -> Result<Places, Failure> {
+        let is_place = |text: &OsString| text.to_str().is_some_and(is_url);
+        let registry =
+            if texts.iter().any(is_place) { self.registry() } else { Registry::default() };
+        let options = target.options(&self.config);
+        let found = texts.iter().map(|text| Place::find(text, &registry, &options));
+        let places = found.collect::<Result<_, _>>()?;
+        Ok(Places { places, registry })
+    }
+
+    /// The backups at a place.
+    ///
+    /// # Errors
+    /// It cannot be looked through.
+    pub(crate) fn catalog(&self, place: &Place, registry: &Registry) -> Result<Catalog, Failure> {
+        if let Place::Local(path) = place {
+            return Ok(Catalog::scan(path)?);
+        }
+        let runtime = self.runtime(registry, Limits::default())?;
+        Ok(Catalog::at(place, &runtime, &self.cancel)?)
+    }
+
+    /// An artefact that can be asked for its manifest.
+    ///
+    /// # Errors
+    /// No worker can be started for the place that it lies at.
+    pub(crate) fn open(
+        &self,
+        place: &Place,
+        registry: &Registry,
+    ) -> Result<OpenArtefact, Failure> {
+        if let Place::Local(path) = place {
+            return Ok(OpenArtefact::Local(path.clone()));
+        }
+        let runtime = self.runtime(registry, Limits::default())?;
+        Ok(OpenArtefact::open(place, &runtime, &self.cancel)?)
     }
 
     /// The plugins of this run; runs no plugin code.

@@ -1,7 +1,7 @@
 //! `dbbackup info ARTEFACT`: the whole manifest of one backup, or how to attach a replica made of it.
 use super::{Context, backup::coordinates};
 use crate::{
-    artefact,
+    cli::TargetArgs,
     config::units::format_size,
     coordinates::KnownCoordinates,
     output::{CommandResult, Report},
@@ -10,24 +10,29 @@ use crate::{
 use clap::Args;
 use dbbackup_plugin_api::document::manifest::{Manifest, ReplicaSourceRecord};
 use serde_json::json;
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 /// Show everything that is known about one backup.
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
-    /// The backup: a file or a directory.
-    artefact: PathBuf,
+    /// The backup: a file, a directory, or a name such as s3://bucket/path/backup.tar.gz.
+    artefact: OsString,
     /// Print the statements that attach a server restored from it as a replica of its source, and
     /// of its source's sources if that was a replica. They run nowhere.
     #[arg(long)]
     replica_statement: bool,
+    #[command(flatten)]
+    target: TargetArgs,
 }
 
 /// The manifest, checked to belong to the artefact.
 pub(super) fn run(args: &InfoArgs, context: &Context) -> CommandResult {
     context.doing(format!("info of {}", args.artefact.display()));
-    let manifest = artefact::open_manifest(&args.artefact)?;
-    let known = KnownCoordinates::read(&args.artefact, &manifest)?;
+    let found = context.places(std::slice::from_ref(&args.artefact), &args.target)?;
+    let place = found.places.first().cloned().unwrap_or_default();
+    let artefact = context.open(&place, &found.registry)?;
+    let manifest = artefact.manifest()?;
+    let known = KnownCoordinates::read(&artefact, &manifest)?;
     if args.replica_statement {
         return replica_statements(manifest, known);
     }

@@ -1,19 +1,24 @@
 //! `dbbackup list`: the backups at locations, by what their manifests say.
-use super::{Context, backup::coordinates};
+use super::{Context, Places, backup::coordinates};
 use crate::{
-    catalog::{Catalog, CatalogEntry, EntryState},
+    catalog::{CatalogEntry, EntryState},
+    cli::TargetArgs,
     config::units::format_size,
+    exit::Failure,
     output::{CommandResult, Report, Table},
 };
 use clap::Args;
 use serde_json::json;
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 /// List the backups at a location, incomplete ones too.
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
-    /// Directories with backups, or backups [default: `backup.output_dir`].
-    locations: Vec<PathBuf>,
+    /// Directories or places (s3://bucket/path/) with backups, or backups [default:
+    /// `backup.output_dir`].
+    locations: Vec<OsString>,
+    #[command(flatten)]
+    target: TargetArgs,
 }
 
 /// A table, newest first.
@@ -28,22 +33,28 @@ pub(super) fn run(args: &ListArgs, context: &Context) -> CommandResult {
         "ARTEFACT",
     ]);
     let mut data = Vec::new();
-    for location in locations(&args.locations, context) {
-        context.doing(format!("list {}", location.display()));
-        let catalog = Catalog::scan(&location)?;
+    let Places { places, registry } = locations(&args.locations, &args.target, context)?;
+    for location in places {
+        context.doing(format!("list {location}"));
+        let catalog = context.catalog(&location, &registry)?;
         catalog.entries.iter().for_each(|entry| table.row(row(entry)));
-        data.push(json!({"location": location.display().to_string(), "backups": catalog.entries}));
+        data.push(json!({"location": location.to_string(), "backups": catalog.entries}));
     }
     Ok(Report::new(&json!({"locations": data}), table.render()))
 }
 
 /// Those given, else the configured one.
-pub(super) fn locations(given: &[PathBuf], context: &Context) -> Vec<PathBuf> {
-    if given.is_empty() { vec![context.config.backup.output_dir.clone()] } else { given.to_vec() }
+pub(super) fn locations(
+    given: &[OsString],
+    target: &TargetArgs,
+    context: &Context,
+) -> Result<Places, Failure> {
+    let configured = [context.config.backup.output_dir.clone().into_os_string()];
+    context.places(if given.is_empty() { &configured } else { given }, target)
 }
 
 fn row(entry: &CatalogEntry) -> [String; 7] {
-    let artefact = entry.artefact.display().to_string();
+    let artefact = entry.artefact.to_string();
     let state = match &entry.state {
         EntryState::Complete => "complete".to_owned(),
         EntryState::Degraded => "degraded".to_owned(),

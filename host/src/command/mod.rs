@@ -12,7 +12,7 @@ pub(crate) mod status;
 pub(crate) mod verify;
 mod version;
 
-pub(crate) use context::Context;
+pub(crate) use context::{Context, Places};
 
 use crate::{
     cli::{Cli, Command, UsageError, password_in},
@@ -70,6 +70,7 @@ fn run(cli: Cli) -> Exit {
 fn dispatch(command: &Command, context: &Context) -> CommandResult {
     match command {
         Command::PhysicalBackup(args) => backup::run(args, context),
+        Command::StreamBackup(args) => backup::stream(args, context),
         Command::Restore(args) => restore::run(args, context),
         Command::Verify(args) => verify::run(args, context),
         Command::List(args) => list::run(args, context),

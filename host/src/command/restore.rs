@@ -1,13 +1,13 @@
 //! `dbbackup restore`: brings a backup back.
 use super::{Context, backup::secrets, deadline::Deadline};
 use crate::{
-    artefact,
-    cli::{ConnectionArgs, KeyValue, UsageError, duration, key_value},
+    cli::{ConnectionArgs, KeyValue, TargetArgs, UsageError, duration, key_value},
     config::units::format_size,
     engine_options::EngineOptions,
     exit::Failure,
     output::{CommandResult, Report},
     plugin::Registry,
+    remote::Place,
     restore::{self, RestoreDestination, RestoreJob, RestoreOutcome},
     scratch_server::target_server,
     supervisor::{Limits, Secrets},
@@ -15,16 +15,13 @@ use crate::{
 use clap::Args;
 use dbbackup_plugin_api::document::restore::Mapping;
 use serde_json::{Value, json};
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 /// Bring a backup back, into a directory or into a running server.
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArgs {
-    /// The backup: a file or a directory.
-    artefact: PathBuf,
+    /// The backup: a file, a directory, or a name such as s3://bucket/path/backup.tar.gz.
+    artefact: OsString,
     /// Directory to restore into; it must not exist, or be empty.
     #[arg(long, value_name = "DIR", conflicts_with = "into_server")]
     target_dir: Option<PathBuf>,
@@ -61,6 +58,8 @@ pub(crate) struct RestoreArgs {
     timeout: Option<Duration>,
     #[command(flatten)]
     connection: ConnectionArgs,
+    #[command(flatten)]
+    target: TargetArgs,
 }
 
 /// Restores and says what was done.
@@ -71,8 +70,10 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> CommandResult {
     let registry = context.registry();
     let limits = Limits { stall: args.stall_timeout, ..Limits::default() };
     let runtime = context.runtime(&registry, limits)?;
+    let artefact = Place::find(&args.artefact, &registry, &args.target.options(&context.config))?;
     let job = RestoreJob {
-        artefact: args.artefact.clone(),
+        options: options(args, &artefact, context, &registry)?,
+        artefact,
         identities: args.identity.clone(),
         destination,
         only: args.only.clone(),
@@ -80,7 +81,6 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> CommandResult {
         server: args.mysqld.as_deref().map(target_server).transpose()?,
         force: args.force,
         dry_run: args.dry_run,
-        options: options(args, context, &registry)?,
         secrets,
     };
     let progress = context.progress();
@@ -115,21 +115,27 @@ fn destination(
     }
 }
 
-fn options(args: &RestoreArgs, context: &Context, registry: &Registry) -> Result<Value, Failure> {
+fn options(
+    args: &RestoreArgs,
+    artefact: &Place,
+    context: &Context,
+    registry: &Registry,
+) -> Result<Value, Failure> {
     let given = args.engine_options.iter().cloned().map(|option| (option.key, option.value));
     let options =
         EngineOptions { given: given.collect(), ..EngineOptions::of_config(&context.config) };
-    options_of_engine(&args.artefact, &options, registry)
+    options_of_engine(artefact, &options, registry, context)
 }
 
 /// Options of the engine that made a backup; none where the engine is not known, because a backup of
 /// files alone restores and verifies without it.
 pub(super) fn options_of_engine(
-    artefact: &Path,
+    artefact: &Place,
     options: &EngineOptions,
     registry: &Registry,
+    context: &Context,
 ) -> Result<Value, Failure> {
-    let Ok(manifest) = artefact::open_manifest(artefact) else { return Ok(Value::Null) };
+    let Ok(manifest) = context.open(artefact, registry)?.manifest() else { return Ok(Value::Null) };
     match registry.engine(&manifest.engine.id) {
         Ok(found) => Ok(options.of(found.engine)?),
         Err(_) => Ok(Value::Null),
@@ -139,7 +145,7 @@ pub(super) fn options_of_engine(
 fn report(job: &RestoreJob, outcome: &RestoreOutcome) -> Report {
     let data = json!({
         "backup_id": outcome.backup_id,
-        "artefact": job.artefact.display().to_string(),
+        "artefact": job.artefact.to_string(),
         "dry_run": job.dry_run,
         "files": outcome.files,
         "bytes": outcome.bytes,

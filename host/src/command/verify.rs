@@ -1,8 +1,10 @@
 //! `dbbackup verify`: proves that a backup, or every backup of a location, is what its manifest says.
-use super::{Context, deadline::Deadline, restore::options_of_engine};
+use super::{
+    Context, Places, deadline::Deadline, list::locations, restore::options_of_engine,
+};
 use crate::{
-    catalog::{Catalog, CatalogEntry},
-    cli::duration,
+    catalog::CatalogEntry,
+    cli::{TargetArgs, duration},
     config::units::format_size,
     engine_options::EngineOptions,
     exit::{Classified, Exit, Failure},
@@ -13,13 +15,14 @@ use crate::{
 };
 use clap::Args;
 use serde_json::json;
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 /// Re-read a backup and prove that what was written is there.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// A backup, or a location with backups [default: `backup.output_dir`].
-    location: Option<PathBuf>,
+    /// A backup, or a directory or place (s3://bucket/path/) with backups [default:
+    /// `backup.output_dir`].
+    location: Option<OsString>,
     /// hash: every byte; pages: every InnoDB page too; boot: a scratch server on the content too.
     #[arg(long, value_name = "LEVEL", default_value = "hash")]
     level: VerifyLevel,
@@ -32,6 +35,8 @@ pub(crate) struct VerifyArgs {
     /// Longest time for everything.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
+    #[command(flatten)]
+    target: TargetArgs,
 }
 
 /// A backup is not what it should be.
@@ -44,25 +49,31 @@ struct Bad {
 
 /// Verifies each backup; one bad one makes the command fail.
 pub(super) fn run(args: &VerifyArgs, context: &Context) -> CommandResult {
-    let location = args.location.as_ref().unwrap_or(&context.config.backup.output_dir);
-    context.doing(format!("verify of {}", location.display()));
+    let given = args.location.as_slice();
+    let Places { places, .. } = locations(given, &args.target, context)?;
+    let Some(location) = places.first() else { return Err(nothing_in("no location")) };
+    context.doing(format!("verify of {location}"));
     let deadline = Deadline::start(args.timeout, &context.cancel)?;
     let registry = context.registry();
     let runtime = context.runtime(&registry, Limits::default())?;
-    let catalog = Catalog::scan(location)?;
+    let catalog = context.catalog(location, &registry)?;
     let (running, entries): (Vec<_>, Vec<_>) =
-        catalog.entries.into_iter().partition(super::status::is_running);
+        catalog.entries.into_iter().partition(|entry| entry.unfinished);
     for entry in running {
-        context.warn(format!("{} is not finished and not verified", entry.artefact.display()));
+        context.warn(format!("{} is not finished and not verified", entry.artefact));
     }
     if entries.is_empty() {
-        return Err(Bad { bad: 0, first: format!("no backup in {}", location.display()) }.into());
+        return Err(nothing_in(&location.to_string()));
     }
     let mut reports = Vec::new();
     for entry in &entries {
         reports.push(deadline.judge(one(entry, args, context, &registry, &runtime))?);
     }
     Ok(report(&reports))
+}
+
+fn nothing_in(location: &str) -> Failure {
+    Bad { bad: 0, first: format!("no backup in {location}") }.into()
 }
 
 fn one(
@@ -78,7 +89,7 @@ fn one(
         identities: args.identity.clone(),
         level: args.level,
         mysqld: args.mysqld.clone(),
-        options: options_of_engine(&entry.artefact, &options, registry)?,
+        options: options_of_engine(&entry.artefact, &options, registry, context)?,
         secrets: Secrets::new(),
     };
     verify::run(&job, runtime, &context.progress(), &context.cancel)
@@ -91,7 +102,7 @@ fn report(reports: &[VerifyReport]) -> Report {
     let shown = Report::new(&json!({"verified": reports}), text);
     let Some(first) = bad.first() else { return shown };
     let problem = first.problems.first().map(String::as_str).unwrap_or_default();
-    let first = format!("{}: {problem}", first.artefact.display());
+    let first = format!("{}: {problem}", first.artefact);
     shown.failing(Bad { bad: bad.len(), first })
 }
 
@@ -99,7 +110,7 @@ fn describe(report: &VerifyReport) -> String {
     let word = if report.problems.is_empty() { "good" } else { "BAD" };
     let mut text = format!(
         "{word}: {} ({} members, {}",
-        report.artefact.display(),
+        report.artefact,
         report.members,
         format_size(report.bytes)
     );

@@ -120,8 +120,8 @@ impl ArchivePipeline {
         }
         let assembler = lock(&self.state.assembler).take();
         let assembler = assembler.ok_or(PipelineError::Aborted)?;
-        let output = assembler.finish()?;
-        Ok(PipelineReceipt { members: self.state.records.snapshot(), output: Some(output) })
+        let objects = assembler.finish()?;
+        Ok(PipelineReceipt { members: self.state.records.snapshot(), objects })
     }
 
     /// Ends all threads, unless the pipeline is finished.

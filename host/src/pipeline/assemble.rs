@@ -118,7 +118,7 @@ impl Assembler {
     }
 
     /// Submits the rest and waits until the target is durable.
-    pub(super) fn finish(mut self) -> Result<super::output::OutputDigest, PipelineError> {
+    pub(super) fn finish(mut self) -> Result<Vec<super::output::OutputDigest>, PipelineError> {
         let submitted = self.submit();
         match submitted {
             Ok(()) => self.stages.finish(),

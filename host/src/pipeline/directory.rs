@@ -143,7 +143,7 @@ impl DirectoryPipeline {
             let synced = File::open(path).and_then(|directory| directory.sync_all());
             synced.map_err(|error| state.fail(path, error))?;
         }
-        Ok(PipelineReceipt { members: self.records(), output: None })
+        Ok(PipelineReceipt { members: self.records(), objects: Vec::new() })
     }
 }
 

@@ -108,8 +108,8 @@ pub enum Output {
 pub struct PipelineReceipt {
     /// All members, and bad pages among them.
     pub members: MemberRecords,
-    /// Size and hash of the artefact; none for a directory.
-    pub output: Option<OutputDigest>,
+    /// Size and hash of the artefact, one for each object that it continues in; none for a directory.
+    pub objects: Vec<OutputDigest>,
 }
 
 /// A running pipeline. Dropped without [`finish`](Pipeline::finish), it ends its threads, and

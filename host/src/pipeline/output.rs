@@ -32,6 +32,19 @@ pub trait ChunkWriter: Send {
     /// [`StorageFull`](io::ErrorKind::StorageFull).
     fn write_chunk(&mut self, chunk: Chunk) -> io::Result<()>;
 
+    /// Bytes that the object being written still takes; what is beyond goes into a further one.
+    fn room(&self) -> u64 {
+        u64::MAX
+    }
+
+    /// Makes the full object durable and goes on with a further one.
+    ///
+    /// # Errors
+    /// Whatever the target says; the artefact is then worthless.
+    fn next_object(&mut self) -> io::Result<()> {
+        Err(io::Error::from(io::ErrorKind::FileTooLarge))
+    }
+
     /// Makes all bytes durable.
     ///
     /// # Errors
@@ -64,7 +77,7 @@ impl<W: Write + Send> ChunkWriter for StreamOutput<W> {
     }
 }
 
-/// Size and hash of all bytes of an artefact.
+/// Size and hash of all bytes of an artefact, or of one of the objects that it continues in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputDigest {
     /// Size in bytes.
@@ -92,18 +105,23 @@ impl OutputStage {
     }
 
     /// Ends encryption, makes the target durable and sums up.
-    pub(super) fn finish(self) -> Result<OutputDigest, PipelineError> {
+    pub(super) fn finish(self) -> Result<Vec<OutputDigest>, PipelineError> {
         let mut output = self.encryption.finish()?;
         output.latch.check()?;
         output.writer.finish().map_err(|error| output.failure(error))?;
-        Ok(OutputDigest { size_bytes: output.written, sha256: hex(&output.sha256.finalize()) })
+        output.end_object();
+        Ok(output.objects)
     }
 }
 
 /// The target, with everything that is counted in front of it.
 pub(super) struct HashedOutput {
     writer: Box<dyn ChunkWriter>,
+    /// Hash and size of the object that is being written.
     sha256: Sha256,
+    object_bytes: u64,
+    /// The objects before it.
+    objects: Vec<OutputDigest>,
     written: u64,
     limit: Option<RateLimit>,
     progress: Arc<Progress>,
@@ -119,8 +137,17 @@ impl HashedOutput {
         progress: Arc<Progress>,
         latch: Arc<Latch>,
     ) -> Self {
-        let gathered = Vec::new();
-        Self { writer, sha256: Sha256::new(), written: 0, limit, progress, latch, gathered }
+        Self {
+            writer,
+            sha256: Sha256::new(),
+            object_bytes: 0,
+            objects: Vec::new(),
+            written: 0,
+            limit,
+            progress,
+            latch,
+            gathered: Vec::new(),
+        }
     }
 
     /// Gives a chunk to the target, no faster than the limit allows.
@@ -133,11 +160,42 @@ impl HashedOutput {
             self.latch.sleep(limit.take(bytes))?;
         }
         self.latch.check()?;
+        if bytes <= self.writer.room() { self.put(chunk) } else { self.put_in_pieces(chunk) }
+    }
+
+    /// Gives a chunk to the target that fits into the object.
+    fn put(&mut self, chunk: Chunk) -> Result<(), PipelineError> {
+        let bytes = chunk.len() as u64;
         self.sha256.update(&*chunk);
         self.writer.write_chunk(chunk).map_err(|error| self.failure(error))?;
+        self.object_bytes += bytes;
         self.written += bytes;
         self.progress.add_output(bytes);
         Ok(())
+    }
+
+    /// Gives a chunk to the target that goes on in a further object.
+    fn put_in_pieces(&mut self, chunk: Chunk) -> Result<(), PipelineError> {
+        let of = Arc::new(chunk);
+        let mut start = 0;
+        while start < of.len() {
+            if self.writer.room() == 0 {
+                self.writer.next_object().map_err(|error| self.failure(error))?;
+                self.end_object();
+            }
+            let room = usize::try_from(self.writer.room()).unwrap_or(usize::MAX);
+            let end = start.saturating_add(room).min(of.len());
+            self.put(Chunk::from_owner(ChunkPiece { of: Arc::clone(&of), start, end }))?;
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// Closes the books of the object that is being written.
+    fn end_object(&mut self) {
+        let sha256 = std::mem::take(&mut self.sha256);
+        let size_bytes = std::mem::take(&mut self.object_bytes);
+        self.objects.push(OutputDigest { size_bytes, sha256: hex(&sha256.finalize()) });
     }
 
     /// Gives what is gathered to the target.
@@ -163,5 +221,18 @@ impl Write for HashedOutput {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A part of a chunk, without a copy.
+struct ChunkPiece {
+    of: Arc<Chunk>,
+    start: usize,
+    end: usize,
+}
+
+impl AsRef<[u8]> for ChunkPiece {
+    fn as_ref(&self) -> &[u8] {
+        self.of.get(self.start..self.end).unwrap_or_default()
     }
 }

@@ -55,7 +55,7 @@ pub(super) struct Stages {
     jobs: Sender<Job>,
     promises: Sender<Step<Promise>>,
     threads: Vec<JoinHandle<()>>,
-    result: Receiver<OutputDigest>,
+    result: Receiver<Vec<OutputDigest>>,
 }
 
 impl Stages {
@@ -99,7 +99,7 @@ impl Stages {
     }
 
     /// Lets the threads run dry and waits for the target to be durable.
-    pub(super) fn finish(self) -> Result<OutputDigest, PipelineError> {
+    pub(super) fn finish(self) -> Result<Vec<OutputDigest>, PipelineError> {
         let Self { shared, jobs, promises, threads, result } = self;
         let ended = shared.latch.send(&promises, Step::End);
         drop((jobs, promises));
@@ -208,7 +208,7 @@ fn write_out(
     shared: &Shared,
     mut output: OutputStage,
     queue: &Receiver<Step<PooledBytes>>,
-) -> Result<OutputDigest, PipelineError> {
+) -> Result<Vec<OutputDigest>, PipelineError> {
     while let Step::Next(bytes) = next(shared, queue)? {
         // Latched before the queue is dropped, or its loss would be found first.
         output.write(bytes).map_err(|error| shared.latch.fail(error))?;

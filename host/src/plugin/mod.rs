@@ -20,6 +20,7 @@ mod refusal;
 mod registry;
 mod session;
 mod settings;
+mod target;
 mod trust;
 
 pub use code::PluginCode;
@@ -35,4 +36,5 @@ pub use refusal::{ApiMismatch, PluginLabel, Reason, Refusal, RefusalView};
 pub use registry::{EngineRef, Registry};
 pub use session::{LoadedEngine, exit_of};
 pub use settings::{FIRST_PARTY_IDS, FIRST_PARTY_VENDOR, PluginSettings};
+pub(crate) use target::{LoadedReader, LoadedTarget, LoadedWriter};
 pub use trust::{PermissionProblem, TrustPolicy};

@@ -17,7 +17,7 @@ use serde_json::Value;
 use std::{path::Path, sync::Arc};
 
 /// All plugins that were found, in the order of search. Making one runs no plugin code.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Registry {
     settings: PluginSettings,
     plugins: Vec<Plugin>,

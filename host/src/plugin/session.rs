@@ -244,18 +244,37 @@ impl LoadedEngine {
         step: &'static str,
         answer: AbiResult<Doc>,
     ) -> Result<D, PluginError> {
-        let document = result(&self.manifest.id, step, answer)?;
-        let engine = self.manifest.id.clone();
-        document.decode().map_err(|source| PluginError::Document { engine, step, source })
+        decode(&self.manifest.id, step, answer)
     }
 }
 
-fn encode<D: Document>(engine: &str, step: &'static str, document: &D) -> Result<Doc, PluginError> {
+/// An engine's answer as the document that it should be.
+pub(super) fn decode<D: Document>(
+    engine: &str,
+    step: &'static str,
+    answer: AbiResult<Doc>,
+) -> Result<D, PluginError> {
+    let document = result(engine, step, answer)?;
+    let engine = engine.to_owned();
+    document.decode().map_err(|source| PluginError::Document { engine, step, source })
+}
+
+/// A document for an engine.
+pub(super) fn encode<D: Document>(
+    engine: &str,
+    step: &'static str,
+    document: &D,
+) -> Result<Doc, PluginError> {
     let engine = engine.to_owned();
     Doc::encode(document).map_err(|source| PluginError::Document { engine, step, source })
 }
 
-fn result<T>(engine: &str, step: &'static str, answer: AbiResult<T>) -> Result<T, PluginError> {
+/// An engine's answer as a Rust result.
+pub(super) fn result<T>(
+    engine: &str,
+    step: &'static str,
+    answer: AbiResult<T>,
+) -> Result<T, PluginError> {
     let failed = |error: EngineError| PluginError::Engine {
         engine: engine.to_owned(),
         step,

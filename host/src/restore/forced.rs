@@ -1,9 +1,10 @@
 //! `--force` with an artefact that nothing vouches for: the manifest inside it, if it can be read.
 use crate::{
-    artefact::{ArtefactError, Identified},
+    artefact::{ArtefactError, Identified, OpenArtefact},
     exit::Failure,
     manifest::{self, ManifestError},
     pipeline::{CancelFlag, Container, Encoding},
+    remote::Place,
     target::INNER_MANIFEST,
 };
 use dbbackup_plugin_api::document::manifest::{EncodingRecord, Manifest};
@@ -13,26 +14,29 @@ use std::path::{Path, PathBuf};
 const MAX_INNER_BYTES: usize = 1 << 28;
 
 /// The manifest from inside an artefact. It vouches for the members alone, not for the artefact.
-pub(super) fn manifest(artefact: &Path, identities: &[PathBuf]) -> Result<Manifest, Failure> {
-    if artefact.is_dir() {
-        let path = artefact.join(INNER_MANIFEST);
-        return Ok(manifest::read(&path)?);
+pub(super) fn manifest(
+    artefact: &OpenArtefact,
+    place: &Place,
+    identities: &[PathBuf],
+) -> Result<Manifest, Failure> {
+    let inner = PathBuf::from(format!("{place}/{INNER_MANIFEST}"));
+    if artefact.local().is_some_and(Path::is_dir) {
+        return Ok(manifest::read(&inner)?);
     }
-    let name = artefact.to_string_lossy();
-    let encoding = Encoding::from_output_name(&name).map_err(ArtefactError::from)?;
+    let encoding = Encoding::from_output_name(&place.to_string()).map_err(ArtefactError::from)?;
     let record = EncodingRecord {
         container: encoding.container().to_string(),
         compression: encoding.compression().to_string(),
         encryption: if encoding.is_encrypted() { "age" } else { "none" }.to_owned(),
         recipients: Vec::new(),
     };
-    let missing = || ManifestError::Missing { path: artefact.join(INNER_MANIFEST) };
+    let missing = || ManifestError::Missing { path: inner.clone() };
     if encoding.container() != Container::Tar {
         return Err(missing().into());
     }
-    let bytes = inner_manifest(&Identified::new(artefact, &record, identities)?)?;
+    let bytes = inner_manifest(&artefact.identified(&record, &[], identities)?)?;
     let bytes = bytes.ok_or_else(missing)?;
-    Ok(manifest::parse(&bytes, &artefact.join(INNER_MANIFEST))?)
+    Ok(manifest::parse(&bytes, &inner)?)
 }
 
 /// Reads through an archive up to its manifest.

@@ -1,6 +1,9 @@
 //! The job document: all that a worker needs to know, sent over its socket and nowhere else.
 use super::{event::LogLevel, secrets::Secrets};
-use crate::plugin::TrustPolicy;
+use crate::{
+    plugin::TrustPolicy,
+    remote::{Place, TargetPlace},
+};
 use dbbackup_plugin_api::document::{
     assessment::Assessment,
     backup::{BackupRequest, BackupSummary},
@@ -45,6 +48,9 @@ pub struct EnginePin {
     pub path: PathBuf,
     /// sha256 that the file must have, hexadecimal; empty if it is not pinned.
     pub sha256: String,
+    /// Beginnings of the environment variables that its target role needs.
+    #[serde(default)]
+    pub environment: Vec<String>,
 }
 
 /// What a worker does.
@@ -67,6 +73,8 @@ pub enum Task {
     Doctor(AssessTask),
     /// Undo a journalled side effect.
     Undo(Box<UndoTask>),
+    /// Serve a target to the supervisor, over the worker's standard output.
+    Target(Box<TargetTask>),
     /// Load a plugin and create its engines, as `engine add` does.
     Probe {
         /// The plugin; the engine's name is not looked at.
@@ -86,6 +94,7 @@ impl Task {
             Self::Verify(_) => "verify",
             Self::Doctor(_) => "doctor",
             Self::Undo(_) => "undo",
+            Self::Target(_) => "target",
             Self::Probe { .. } => "probe",
         }
     }
@@ -99,12 +108,31 @@ impl Task {
             }
             Self::Verify(task) => Some(&task.engine),
             Self::Undo(task) => Some(&task.engine),
+            Self::Target(task) => Some(&task.place.engine),
             Self::Probe { plugin } => Some(plugin),
             Self::Assess(task) | Self::Doctor(task) => match task.engines.as_slice() {
                 [only] => Some(&only.engine),
                 _ => None,
             },
         }
+    }
+
+    /// Beginnings of environment variables that the worker keeps: those of the targets that it opens.
+    pub(crate) fn environment(&self) -> &[String] {
+        let engine = match self {
+            Self::Undo(task) => Some(&task.engine),
+            Self::Target(task) => Some(&task.place.engine),
+            Self::Backup(task) => match &task.output {
+                WorkerOutput::Target(output) => Some(&output.place.engine),
+                WorkerOutput::Stdout | WorkerOutput::File | WorkerOutput::Directory { .. } => None,
+            },
+            Self::RestoreCheck(task) | Self::RestoreRun(task) | Self::RestoreFinish(task) => {
+                task.artefact.place.engine()
+            }
+            Self::Verify(task) => task.artefact.place.engine(),
+            Self::Assess(_) | Self::Doctor(_) | Self::Probe { .. } => None,
+        };
+        engine.map(|engine| engine.environment.as_slice()).unwrap_or_default()
     }
 }
 
@@ -146,7 +174,7 @@ pub struct BackupTask {
 }
 
 /// Where a worker writes the artefact.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum WorkerOutput {
     /// Its standard output, which the supervisor has opened for it.
@@ -158,6 +186,30 @@ pub enum WorkerOutput {
         /// The directory.
         path: PathBuf,
     },
+    /// An object of a target.
+    Target(Box<TargetOutput>),
+}
+
+/// An object that a worker writes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetOutput {
+    /// Where to, under which name; an archive that is too large for one object continues in further
+    /// ones.
+    pub place: TargetPlace,
+    /// The manifest's name, which the supervisor puts last.
+    pub manifest_name: String,
+    /// Nothing of that name may be there.
+    pub if_absent: bool,
+    /// Bytes that are expected, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_bytes: Option<u64>,
+}
+
+/// A target that a worker serves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetTask {
+    /// The place.
+    pub place: TargetPlace,
 }
 
 /// How the pipeline makes bytes.
@@ -218,10 +270,10 @@ pub struct VerifyTask {
 }
 
 /// An artefact to read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ArtefactInput {
-    /// The file, or the directory.
-    pub path: PathBuf,
+    /// The file, the directory, or the place at a target.
+    pub place: Place,
     /// Ending of its name when it was written.
     pub encoding: String,
     /// Files with the identities that open it, if it is encrypted.
@@ -266,6 +318,8 @@ pub enum Receipt {
     },
     /// What became of the record.
     Undo(UndoOutcome),
+    /// The supervisor had no more requests.
+    Target,
     /// The plugin loads; this is what it says of itself.
     Probe(Box<PluginNote>),
 }
@@ -284,8 +338,14 @@ pub struct EngineAnswer<T> {
 pub struct BackupReceipt {
     /// What the engine reported.
     pub summary: BackupSummary,
-    /// The objects; names are filled in by the supervisor.
+    /// The objects; the names of files are filled in by the supervisor.
     pub objects: Vec<ObjectRecord>,
+    /// What the target did not do although it was asked, a clause each.
+    #[serde(default)]
+    pub degraded: Vec<String>,
+    /// Names at the target that say that the run is at work: deleted after the manifest is there.
+    #[serde(default)]
+    pub markers: Vec<String>,
     /// Members of the artefact. Sent apart, in pieces, and put together by the supervisor.
     #[serde(default)]
     pub files: Vec<FileRecord>,

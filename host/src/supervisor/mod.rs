@@ -29,7 +29,7 @@ use error::Blamed;
 use job::{Job, Receipt};
 use journal::Journal;
 use spawn::{WorkerProcess, WorkerStdout};
-use std::fs::File;
+use std::{fs::File, os::unix::net::UnixStream};
 use watch::Watch;
 
 /// Where the bytes of a backup leave the worker.
@@ -41,6 +41,8 @@ pub(crate) enum ArtefactStream {
     File(File),
     /// To the supervisor's standard output.
     Stdout,
+    /// Requests and answers of a target that the worker serves.
+    Socket(UnixStream),
 }
 
 /// Starts workers, all under the same limits and watched by the same observer.
@@ -86,8 +88,10 @@ impl<'a> Supervisor<'a> {
             ArtefactStream::None => WorkerStdout::Discard,
             ArtefactStream::File(file) => WorkerStdout::File(file),
             ArtefactStream::Stdout => WorkerStdout::Inherit,
+            ArtefactStream::Socket(socket) => WorkerStdout::Socket(socket),
         };
-        let (process, ends) = WorkerProcess::spawn(self.command, stdout)?;
+        let kept = job.task.environment();
+        let (process, ends) = WorkerProcess::spawn(self.command, stdout, kept)?;
         let watch = Watch::start(process, ends, self.limits, self.observer, self.cancel)?;
         watch.run(job, journal)?.verdict(task, blamed)
     }

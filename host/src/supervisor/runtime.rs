@@ -6,6 +6,7 @@ use super::{
     secrets::Secrets,
 };
 use crate::plugin::{EngineRef, PluginError, Registry, Sha256};
+use dbbackup_plugin_api::role::TARGET_ROLE;
 use jiff::Timestamp;
 use std::{
     fs::File,
@@ -91,8 +92,15 @@ impl EnginePin {
             engine: found.engine.id.clone(),
             path,
             sha256: sha256.to_string(),
+            environment: environment_of(found),
         })
     }
+}
+
+/// What an engine with the target role needs of the environment; others get nothing of it.
+fn environment_of(found: EngineRef<'_>) -> Vec<String> {
+    let is_target = found.engine.roles.iter().any(|role| role == TARGET_ROLE);
+    if is_target { found.engine.environment.clone() } else { Vec::new() }
 }
 
 /// Id of a new run: its start in UTC and six random digits, so that ids sort by time.

@@ -21,6 +21,9 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// own settings, credentials of clouds, and what changes the loading of libraries.
 const SCRUBBED_PREFIXES: [&str; 5] = ["MYSQL_", "MARIADB_", "DBBACKUP_", "AWS_", "LD_"];
 
+/// Of these, what no engine can ask for.
+const NEVER_KEPT: [&str; 4] = ["MYSQL_", "MARIADB_", "DBBACKUP_", "LD_"];
+
 /// Variables that hold one of these words are taken for secrets.
 const SCRUBBED_WORDS: [&str; 4] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN"];
 
@@ -56,6 +59,8 @@ pub(super) enum WorkerStdout {
     File(File),
     /// The supervisor's own.
     Inherit,
+    /// The other end of a connection to the supervisor.
+    Socket(UnixStream),
 }
 
 /// A running worker.
@@ -73,10 +78,12 @@ pub(super) struct WorkerEnds {
 }
 
 impl WorkerProcess {
-    /// Starts the worker. It dies with the calling thread, which must therefore wait for it.
+    /// Starts the worker. It dies with the calling thread, which must therefore wait for it. Variables
+    /// that begin like one of `kept` stay in its environment.
     pub(super) fn spawn(
         command: &WorkerCommand,
         stdout: WorkerStdout,
+        kept: &[String],
     ) -> Result<(Self, WorkerEnds), SupervisorError> {
         let failed = |source| SupervisorError::Spawn { program: command.program.clone(), source };
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
@@ -89,12 +96,13 @@ impl WorkerProcess {
                 WorkerStdout::Discard => Stdio::null(),
                 WorkerStdout::File(file) => Stdio::from(file),
                 WorkerStdout::Inherit => Stdio::inherit(),
+                WorkerStdout::Socket(socket) => Stdio::from(OwnedFd::from(socket)),
             })
             .stderr(Stdio::piped())
             // Its own group: Ctrl-C reaches the supervisor alone, which cancels in good order, and
             // the group can be killed with all that plugins have started.
             .process_group(0);
-        for (name, _) in std::env::vars_os().filter(|(name, _)| is_scrubbed(name)) {
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_scrubbed(name, kept)) {
             process.env_remove(name);
         }
         let mut child = process.spawn().map_err(failed)?;
@@ -134,9 +142,14 @@ pub(super) fn wait_for_exit(pid: Pid) -> io::Result<()> {
     }
 }
 
-/// True for a variable that plugins must not see.
-fn is_scrubbed(name: &OsStr) -> bool {
+/// True for a variable that plugins must not see: the credentials of a cloud are for the engine alone
+/// that speaks to it, and nothing brings back what is the server's, ours or the loader's.
+fn is_scrubbed(name: &OsStr, kept: &[String]) -> bool {
     let name = OsString::from(name).to_string_lossy().to_uppercase();
+    let is_ours = NEVER_KEPT.iter().any(|prefix| name.starts_with(prefix));
+    if !is_ours && kept.iter().any(|prefix| name.starts_with(&prefix.to_uppercase())) {
+        return false;
+    }
     SCRUBBED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         || SCRUBBED_WORDS.iter().any(|word| name.contains(word))
 }

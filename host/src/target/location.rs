@@ -1,4 +1,5 @@
 //! Names: where an artefact goes and where its manifest is.
+use crate::remote::TargetPlace;
 use std::{
     convert::Infallible,
     ffi::{OsStr, OsString},
@@ -12,14 +13,14 @@ pub(crate) const PARTIAL_ENDING: &str = ".partial";
 /// Ending of a manifest beside its artefact.
 pub(crate) const MANIFEST_ENDING: &str = ".manifest.json";
 /// Ending of the file of exact coordinates beside its artefact.
-const COORDINATES_ENDING: &str = ".coordinates.json";
+pub(crate) const COORDINATES_ENDING: &str = ".coordinates.json";
 /// Where that file lies inside a directory.
 const INNER_COORDINATES: &str = ".dbbackup/coordinates.json";
 /// Where a manifest lies inside an artefact.
 pub(crate) const INNER_MANIFEST: &str = ".dbbackup/manifest.json";
 
 /// Where a backup is written to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum OutputLocation {
     /// A file.
     File(PathBuf),
@@ -27,14 +28,16 @@ pub enum OutputLocation {
     Directory(PathBuf),
     /// Standard output: written as `-`.
     Stdout,
+    /// A name at a place that an engine serves: written as `s3://bucket/path/name`.
+    Target(Box<TargetPlace>),
 }
 
 impl OutputLocation {
-    /// The file or directory; none for standard output.
+    /// The file or directory; none for standard output and places that an engine serves.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::File(path) | Self::Directory(path) => Some(path),
-            Self::Stdout => None,
+            Self::Stdout | Self::Target(_) => None,
         }
     }
 }
@@ -72,6 +75,7 @@ impl fmt::Display for OutputLocation {
                 write!(f, "{}/", text.trim_end_matches('/'))
             }
             Self::Stdout => f.write_str("-"),
+            Self::Target(place) => place.fmt(f),
         }
     }
 }

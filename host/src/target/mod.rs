@@ -2,25 +2,29 @@
 //!
 //! A file is written as `NAME.partial` and committed by two renames, the manifest's last. A
 //! directory is written as `DIR.partial/` and committed by one rename, its manifest inside. Standard
-//! output is not ours to commit; its manifest goes to a file of its own.
+//! output is not ours to commit; its manifest goes to a file of its own. At a place that an engine
+//! serves, the manifest is the last object.
 mod directory;
 pub(crate) mod durable;
 mod error;
 mod file;
 mod location;
+mod remote;
 mod replace;
 mod stdout;
 
 pub use error::TargetError;
 pub(crate) use error::exit_of_io;
 pub use location::{OutputLocation, coordinates_path, manifest_path};
+pub use remote::PlaceError;
 
 pub(crate) use directory::DirectoryOutput;
 pub(crate) use file::{ClaimedFile, FileOutput, remove_uncommitted};
 pub(crate) use location::{
-    INNER_MANIFEST, MANIFEST_ENDING, PARTIAL_ENDING, directory_manifest_path, partial_path,
+    COORDINATES_ENDING, INNER_MANIFEST, MANIFEST_ENDING, PARTIAL_ENDING, directory_manifest_path, partial_path,
     with_ending,
 };
+pub(crate) use remote::RemoteOutput;
 pub(crate) use replace::{kept_artefact, recover};
 pub(crate) use stdout::StdoutOutput;
 

@@ -212,13 +212,13 @@ impl Verification<'_> {
         let now = crate::manifest::rfc3339(Timestamp::now());
         let known =
             KnownCoordinates::new(self.manifest, coordinates.clone(), program.version(), now);
-        known.write(self.artefact())?;
+        known.write(&self.artefact)?;
         Ok(())
     }
 
     fn restore(&self, destination: RestoreDestination) -> Result<RestoreOutcome, Failure> {
         let job = RestoreJob {
-            artefact: self.artefact().to_owned(),
+            artefact: self.job.artefact.clone(),
             identities: self.job.identities.clone(),
             destination,
             only: Vec::new(),

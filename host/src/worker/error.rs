@@ -4,6 +4,7 @@ use crate::{
     manifest::ManifestError,
     pipeline::{EncodingError, PipelineError, RecipientError},
     plugin::PluginError,
+    remote::target_exit,
     target::exit_of_io,
 };
 use std::{io, time::Duration};
@@ -14,6 +15,9 @@ pub(crate) enum WorkerError {
     /// The plugin cannot be had, or its answer is an error.
     #[error(transparent)]
     Plugin(Box<PluginError>),
+    /// The target cannot be had, or its engine's answer is an error.
+    #[error(transparent)]
+    Target(Box<PluginError>),
     /// The pipeline failed.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
@@ -89,6 +93,7 @@ impl Classified for WorkerError {
     fn exit(&self) -> Exit {
         match self {
             Self::Plugin(error) => error.exit(),
+            Self::Target(error) => target_exit(error),
             Self::Pipeline(error) => pipeline_exit(error),
             Self::Manifest(error) => error.exit(),
             Self::Encoding(_) | Self::Recipient(_) => Exit::Usage,
@@ -105,7 +110,10 @@ impl Classified for WorkerError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Plugin(error) => error.hint(),
+            Self::Plugin(error) | Self::Target(error) => error.hint(),
+            Self::Pipeline(error) if target_error(error).is_some() => {
+                target_error(error).and_then(Classified::hint)
+            }
             Self::Pipeline(error) if pipeline_exit(error) == Exit::NoSpace => {
                 Some("free some space, or choose another place with --output".to_owned())
             }
@@ -117,7 +125,7 @@ impl Classified for WorkerError {
 
     fn code(&self) -> String {
         let code = match self {
-            Self::Plugin(error) => return error.code(),
+            Self::Plugin(error) | Self::Target(error) => return error.code(),
             Self::Manifest(error) => return error.code(),
             Self::Artefact(error) => return error.code(),
             Self::Pipeline(error) => pipeline_code(error),
@@ -135,8 +143,19 @@ impl Classified for WorkerError {
     }
 }
 
+/// What the engine of a target said, if that made the pipeline fail.
+fn target_error(error: &PipelineError) -> Option<&PluginError> {
+    match error {
+        PipelineError::Output { source, .. } => source.get_ref()?.downcast_ref(),
+        _ => None,
+    }
+}
+
 /// Exit code of a failed pipeline.
 pub(crate) fn pipeline_exit(error: &PipelineError) -> Exit {
+    if let Some(error) = target_error(error) {
+        return target_exit(error);
+    }
     match (error, error.io_kind()) {
         (PipelineError::Cancelled, _) => Exit::Interrupted,
         (_, Some(kind)) if error.is_target() => exit_of_io(kind),

@@ -12,6 +12,7 @@ mod report;
 mod services;
 mod setup;
 mod sink;
+mod target;
 mod task;
 
 pub use setup::SetupError;
@@ -23,6 +24,7 @@ use crate::supervisor::{
 use link::Link;
 use setup::Setup;
 use std::{io, mem, process::ExitCode, sync::Arc};
+pub(crate) use report::error_report;
 use task::Context;
 
 /// Second argument of a process that only becomes another program, one that dies with its parent.

@@ -38,7 +38,7 @@ impl BlockWatch {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
     }
 
-    fn during<T>(&self, write: impl FnOnce() -> T) -> T {
+    pub(super) fn during<T>(&self, write: impl FnOnce() -> T) -> T {
         self.since.store(self.now(), Ordering::Relaxed);
         let done = write();
         self.since.store(0, Ordering::Relaxed);

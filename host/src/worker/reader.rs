@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     artefact::{ArtefactError, EntryReader, Identified, StreamEntry},
-    pipeline::CancelFlag,
+    pipeline::{CancelFlag, read::RangedRead},
     supervisor::job::ArtefactInput,
 };
 use dbbackup_plugin_api::{
@@ -21,14 +21,17 @@ use dbbackup_plugin_api::{
     error::{AbiResult, EngineError, ErrorCode},
     sink::{ArchiveReader, ArchiveReader_TO, ReaderBox},
 };
+use std::sync::Arc;
 
-/// Opens the artefact and gives out its stream entries.
+/// Opens the artefact and gives out its stream entries. `bytes` are those of an artefact that lies at a
+/// target.
 pub(super) fn open(
     input: &ArtefactInput,
+    bytes: Option<Arc<dyn RangedRead>>,
     manifest: &Manifest,
     cancel: &CancelFlag,
 ) -> Result<ReaderBox, WorkerError> {
-    let artefact = Identified::from_input(input)?;
+    let artefact = Identified::from_input(input, bytes)?;
     let entries = artefact.streams(manifest, cancel)?;
     Ok(ArchiveReader_TO::from_value(Streams(entries), TD_Opaque))
 }

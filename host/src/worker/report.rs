@@ -17,7 +17,7 @@ pub(super) fn answer<T>(result: Result<T, Refused>) -> AbiResult<T> {
 }
 
 /// An error with its causes, each said once.
-pub(super) fn error_report(error: &dyn Classified) -> ErrorReport {
+pub(crate) fn error_report(error: &dyn Classified) -> ErrorReport {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     ErrorReport {
         code: error.code(),

@@ -271,6 +271,9 @@ pub struct ObjectRecord {
     pub size_bytes: u64,
     /// sha256 of all its bytes, hexadecimal.
     pub sha256: String,
+    /// Checksum of all its bytes that a store has confirmed: algorithm, `:`, value in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
 }
 
 /// One member of the artefact.

@@ -127,6 +127,9 @@ pub struct UnfinishedUpload {
     /// Its start, RFC 3339, by the clock of the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<String>,
+    /// Seconds since its start, by the clock of the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_s: Option<u64>,
     /// The run that names it; none for an upload that no marker names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunMarker>,
@@ -143,8 +146,8 @@ pub struct RunMarker {
     pub run_id: String,
     /// Where it runs.
     pub host: String,
-    /// When the store last heard of it, RFC 3339, by the clock of the store.
-    pub heartbeat: String,
+    /// Seconds since the store last heard of it, by the clock of the store.
+    pub silent_s: u64,
 }
 
 /// All unfinished uploads below a prefix.

@@ -1,5 +1,5 @@
 //! The backup job, from flags and the engine that was chosen.
-use super::{PhysicalBackupArgs, clone::Donor, output::Output};
+use super::{BackupArgs, clone::Donor, output::Output};
 use crate::{
     backup::{BackupJob, ChosenEngine},
     cli::UsageError,
@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// Options of engines: those of the configuration, and those of this run.
 pub(super) fn options(
-    args: &PhysicalBackupArgs,
+    args: &BackupArgs,
     context: &Context,
     donor: Option<&Donor>,
 ) -> Result<EngineOptions, UsageError> {
@@ -42,7 +42,7 @@ pub(super) fn options(
 
 /// Everything that the run needs to know.
 pub(super) fn of(
-    args: &PhysicalBackupArgs,
+    args: &BackupArgs,
     connection: &Connection,
     donor: Option<&Donor>,
     environment: Environment,

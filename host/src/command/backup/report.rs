@@ -13,8 +13,8 @@ use std::time::Duration;
 /// Where it is, what it holds, how exact it is. A backup on standard output is reported beside it.
 pub(super) fn of(outcome: &BackupOutcome, connection: &Connection) -> Report {
     let manifest = &outcome.manifest;
-    let artefact = outcome.artefact.as_ref().map(|path| path.display().to_string());
-    let manifest_path = outcome.manifest_path.as_ref().map(|path| path.display().to_string());
+    let artefact = outcome.artefact.as_ref().map(ToString::to_string);
+    let manifest_path = outcome.manifest_place.as_ref().map(ToString::to_string);
     let data = json!({
         "id": manifest.id,
         "artefact": artefact,

@@ -68,6 +68,7 @@ fn run_probe(file: &Path, registry: &Registry, context: &Context) -> Result<(), 
         engine: String::new(),
         path: file.to_owned(),
         sha256: String::new(),
+        environment: Vec::new(),
     };
     let limits = Limits { stall: PROBE_STALL, ..Limits::default() };
     let runtime = context.runtime(registry, limits)?;

@@ -18,7 +18,7 @@ pub use header::MemberHeader;
 pub use member::Members;
 pub use source::{LocalFile, RangedRead};
 
-use super::{CancelFlag, Encoding, MOST_DEFAULT_THREADS, OutputDigest};
+use super::{CancelFlag, Encoding, MOST_DEFAULT_THREADS, OutputDigest, block::BLOCK_BYTES};
 use content::{ContentReader, ContentSpec};
 use dbbackup_plugin_api::document::manifest::FileRecord;
 use source::{CheckedStream, RangedStream, SharedStream};
@@ -34,6 +34,8 @@ const READ_BYTES: usize = 256 << 10;
 /// Bytes that the headers of a member may take besides a sparse map, which takes less than the
 /// holes it describes: name records, header, padding.
 const HEADER_SLACK_BYTES: u64 = 64 << 10;
+/// Most bytes that a block of the artefact takes, headers included.
+const BLOCK_SLACK: u64 = (BLOCK_BYTES as u64) + (64 << 10);
 /// A member that is read alone and needs fewer blocks than this is not worth more threads.
 const BYTES_PER_THREAD: u64 = 4 << 20;
 
@@ -50,8 +52,9 @@ pub struct ReadSpec {
     pub threads: Option<NonZeroUsize>,
     /// Ends every wait when it is set.
     pub cancel: CancelFlag,
-    /// Size and hash of the whole, compared at the end of a sequential read.
-    pub digest: Option<OutputDigest>,
+    /// Size and hash of the whole, or of the objects that it continues in, compared in a sequential
+    /// read; empty if nothing is known of them.
+    pub digests: Vec<OutputDigest>,
     /// Records of the members, compared with each of them; they alone divide a text. Members
     /// without a record are read all the same.
     pub records: Option<Vec<FileRecord>>,
@@ -66,7 +69,7 @@ impl ReadSpec {
             identities: Identities::default(),
             threads: None,
             cancel: CancelFlag::new(),
-            digest: None,
+            digests: Vec::new(),
             records: None,
         }
     }
@@ -76,7 +79,7 @@ impl ReadSpec {
     /// # Errors
     /// [`ReadError::Decrypt`] and [`ReadError::IdentityMissing`], or what reading gives.
     pub fn members(&self, stream: impl Read + Send + 'static) -> Result<Members, ReadError> {
-        let checked = SharedStream::new(CheckedStream::new(stream, self.digest.clone()));
+        let checked = SharedStream::new(CheckedStream::new(stream, self.digests.clone()));
         let (name, last) = (self.name.clone(), checked.clone());
         let finish = move || last.finish(&name);
         let input = BufReader::with_capacity(READ_BYTES, checked);
@@ -94,6 +97,7 @@ impl ReadSpec {
     /// # Errors
     /// As [`members`](ReadSpec::members).
     pub fn members_of(&self, source: Arc<dyn RangedRead>) -> Result<Members, ReadError> {
+        source.expect(0..source.size_bytes());
         self.members(RangedStream::new(source))
     }
 
@@ -120,6 +124,10 @@ impl ReadSpec {
             limit_bytes: Some(seek.offset_in_block.saturating_add(wanted)),
             ..self.content_spec(threads)
         };
+        // Positions are those of the plain bytes: an encrypted artefact has them elsewhere.
+        if !self.encoding.is_encrypted() {
+            source.expect(seek.block_offset..self.end_of(record, wanted));
+        }
         let mut stream = RangedStream::new(source);
         let mut content = if self.encoding.is_encrypted() {
             let mut plain = self.identities.decrypt(&self.name, BufReader::new(stream))?;
@@ -131,6 +139,17 @@ impl ReadSpec {
         }?;
         content.skip(seek.offset_in_block)?;
         Ok(Members::one(content, self.encoding.container(), record))
+    }
+
+    /// Where in the artefact a member ends at the latest: in the block in which the next member that
+    /// starts in a later block does, and never further away than its bytes would be without compression.
+    fn end_of(&self, record: &FileRecord, wanted: u64) -> u64 {
+        let Some(seek) = record.seek else { return u64::MAX };
+        let later = self.records.iter().flatten().filter_map(|other| other.seek);
+        let next = later.map(|other| other.block_offset).filter(|at| *at > seek.block_offset).min();
+        let plain = seek.block_offset.saturating_add(seek.offset_in_block).saturating_add(wanted);
+        let plain = plain.saturating_add(wanted / 1000);
+        next.map_or(plain, |next| next.min(plain)).saturating_add(BLOCK_SLACK)
     }
 
     fn seek_to(&self, stream: &mut impl Seek, offset: u64) -> Result<(), ReadError> {

@@ -4,7 +4,9 @@ use crate::pipeline::{cancel::lock, digest::hex};
 use sha2::{Digest, Sha256};
 use std::{
     fs::File,
+    collections::VecDeque,
     io::{self, Read, Seek, SeekFrom},
+    ops::Range,
     os::unix::fs::FileExt,
     path::Path,
     sync::{Arc, Mutex},
@@ -20,6 +22,9 @@ pub trait RangedRead: Send + Sync {
     /// # Errors
     /// Whatever the store says.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Says what will be read next, in its order: a store far away may begin to fetch it.
+    fn expect(&self, _range: Range<u64>) {}
 }
 
 /// A file of this machine.
@@ -83,17 +88,29 @@ impl Seek for RangedStream {
     }
 }
 
-/// Any stream, hashed on its way if there is a digest to compare with.
+/// Any stream, hashed on its way if there are digests to compare with: one for all of it, or one for
+/// each of the objects that it was joined from.
 pub(super) struct CheckedStream<R> {
     inner: R,
-    expected: Option<(OutputDigest, Sha256)>,
+    expected: VecDeque<OutputDigest>,
+    sha256: Sha256,
+    /// Bytes of the object that is being read.
+    object_bytes: u64,
+    /// The first object that was not as expected, and what it was.
+    wrong: Option<(OutputDigest, OutputDigest)>,
     size_bytes: u64,
 }
 
 impl<R: Read> CheckedStream<R> {
-    pub(super) fn new(inner: R, expected: Option<OutputDigest>) -> Self {
-        let expected = expected.map(|digest| (digest, Sha256::new()));
-        Self { inner, expected, size_bytes: 0 }
+    pub(super) fn new(inner: R, expected: Vec<OutputDigest>) -> Self {
+        Self {
+            inner,
+            expected: expected.into(),
+            sha256: Sha256::new(),
+            object_bytes: 0,
+            wrong: None,
+            size_bytes: 0,
+        }
     }
 
     /// Reads what is left and compares.
@@ -104,11 +121,10 @@ impl<R: Read> CheckedStream<R> {
             offset: self.size_bytes,
             source: Arc::new(source),
         })?;
-        let Some((expected, sha256)) = self.expected.take() else { return Ok(()) };
-        let found = OutputDigest { size_bytes: self.size_bytes, sha256: hex(&sha256.finalize()) };
-        if found == expected {
-            return Ok(());
+        while !self.expected.is_empty() {
+            self.end_object();
         }
+        let Some((expected, found)) = self.wrong.take() else { return Ok(()) };
         Err(ReadError::WrongDigest {
             name: name.to_owned(),
             expected_bytes: expected.size_bytes,
@@ -117,14 +133,40 @@ impl<R: Read> CheckedStream<R> {
             found: found.sha256,
         })
     }
+
+    /// Hashes bytes, each into the object that it belongs to; what is beyond all of them belongs to the
+    /// last.
+    fn take(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while let (Some(current), false) = (self.expected.front(), rest.is_empty()) {
+            let left = current.size_bytes.saturating_sub(self.object_bytes);
+            let is_last = self.expected.len() == 1;
+            let room = if is_last { rest.len() } else { usize::try_from(left).unwrap_or(usize::MAX) };
+            let (now, later) = rest.split_at(room.min(rest.len()));
+            self.sha256.update(now);
+            self.object_bytes += now.len() as u64;
+            rest = later;
+            if !is_last && room == now.len() {
+                self.end_object();
+            }
+        }
+    }
+
+    /// Compares the object that is being read.
+    fn end_object(&mut self) {
+        let Some(expected) = self.expected.pop_front() else { return };
+        let sha256 = hex(&std::mem::take(&mut self.sha256).finalize());
+        let found = OutputDigest { size_bytes: std::mem::take(&mut self.object_bytes), sha256 };
+        if found != expected && self.wrong.is_none() {
+            self.wrong = Some((expected, found));
+        }
+    }
 }
 
 impl<R: Read> Read for CheckedStream<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        if let Some((_, sha256)) = &mut self.expected {
-            sha256.update(buffer.get(..read).unwrap_or_default());
-        }
+        self.take(buffer.get(..read).unwrap_or_default());
         self.size_bytes += read as u64;
         Ok(read)
     }

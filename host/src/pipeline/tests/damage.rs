@@ -53,7 +53,7 @@ fn every_flip_is_an_error_with_a_digest_and_never_other_content_without() {
         let (mut bytes, receipt) = artefact(ending);
         let whole = read_spec(ending, Some(&receipt));
         let mut lenient = read_spec(ending, Some(&receipt));
-        lenient.digest = None;
+        lenient.digests = Vec::new();
         let good = read_all(&whole, &bytes).unwrap();
         for at in offsets(bytes.len()) {
             let bit = 1 << (at % 8);
@@ -72,7 +72,7 @@ fn flips_in_a_compressed_block_name_its_offset() {
     for ending in [".tar.gz", ".tar.zst"] {
         let (mut bytes, receipt) = artefact(ending);
         let mut spec = read_spec(ending, Some(&receipt));
-        spec.digest = None;
+        spec.digests = Vec::new();
         // The second block, of a tenth of the content.
         let second = bytes.len() - 10_000;
         bytes[second] ^= 4;
@@ -94,7 +94,7 @@ fn bytes_behind_the_end_and_missing_members_are_errors() {
         more.path = "data/never/written".into();
         receipt.members.files.push(more);
         let mut spec = read_spec(ending, Some(&receipt));
-        spec.digest = None;
+        spec.digests = Vec::new();
         let error = read_all(&spec, &bytes).unwrap_err();
         assert!(matches!(error, ReadError::MissingMember { .. }), "{ending}: {error:?}");
         bytes.extend_from_slice(b"x");

@@ -37,7 +37,7 @@ fn entries_become_files_in_place() {
     }
     push_file(&pipeline, ".dbbackup/manifest.json", b"{}").unwrap();
     let receipt = pipeline.finish().unwrap();
-    assert_eq!(receipt.output, None);
+    assert_eq!(receipt.objects, []);
     assert_eq!(receipt.members.files.len(), 31);
     for (record, number) in receipt.members.files.iter().skip(1).zip(0..9u64) {
         let path = to.path().join(record.path.to_string());

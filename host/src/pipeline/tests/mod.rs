@@ -131,7 +131,7 @@ fn read_spec(ending: &str, receipt: Option<&PipelineReceipt>) -> ReadSpec {
     spec.threads = std::num::NonZeroUsize::new(2);
     spec.identities = Identities::parse(secret_line(&KEY).as_bytes()).unwrap();
     spec.records = receipt.map(|receipt| receipt.members.files.clone());
-    spec.digest = receipt.and_then(|receipt| receipt.output.clone());
+    spec.digests = receipt.map(|receipt| receipt.objects.clone()).unwrap_or_default();
     spec
 }
 

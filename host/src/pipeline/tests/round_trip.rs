@@ -36,8 +36,8 @@ proptest! {
         }
         let receipt = pipeline.finish().unwrap();
         let bytes = memory.bytes();
-        let digest = receipt.output.clone().unwrap();
-        prop_assert_eq!(digest.size_bytes, bytes.len() as u64);
+        prop_assert_eq!(receipt.objects.len(), 1);
+        prop_assert_eq!(receipt.objects[0].size_bytes, bytes.len() as u64);
         let spec = read_spec(ending, Some(&receipt));
         let read = read_all(&spec, &bytes).unwrap();
         prop_assert_eq!(read.len(), files.len());

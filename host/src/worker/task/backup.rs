@@ -13,6 +13,7 @@ use crate::{
         error::WorkerError,
         output::{BlockWatch, FlowReporter, WatchedBlocks, WatchedFile},
         sink,
+        target::{WrittenObject, WrittenObjects},
     },
 };
 use dbbackup_plugin_api::{
@@ -27,7 +28,7 @@ use jiff::Timestamp;
 use std::{
     fs::File,
     num::{NonZeroU64, NonZeroUsize},
-    sync::Arc,
+    sync::{Arc, PoisonError},
 };
 
 /// Root of our own members in an artefact.
@@ -43,6 +44,7 @@ pub(super) fn run(
     let (spec, progress) = pipeline_spec(context, &task)?;
     let container = spec.encoding.container();
     let watch = BlockWatch::new();
+    let mut written = WrittenObjects::default();
     let output = match &task.output {
         WorkerOutput::Stdout => {
             Output::Chunks(Box::new(WatchedFile::new(artefact, Arc::clone(&watch))))
@@ -52,6 +54,11 @@ pub(super) fn run(
             Output::Chunks(Box::new(WatchedBlocks::new(file, Arc::clone(&watch))))
         }
         WorkerOutput::Directory { path } => Output::Directory(path.clone()),
+        WorkerOutput::Target(output) => {
+            let objects = context.target_objects(output, &task.draft.id, &watch)?;
+            written = objects.written();
+            Output::Chunks(Box::new(objects))
+        }
     };
     let reporter = FlowReporter::start(Arc::clone(&context.link), Arc::clone(&progress), watch)
         .map_err(|source| WorkerError::Thread { source })?;
@@ -66,7 +73,8 @@ pub(super) fn run(
     let receipt = pipeline.finish()?;
     drop(reporter);
     report_findings(&receipt.members);
-    Ok(backup_receipt(receipt, summary, &progress))
+    let written = std::mem::take(&mut *written.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(backup_receipt(receipt, summary, written, &progress))
 }
 
 fn pipeline_spec(
@@ -142,17 +150,28 @@ fn append_ours(
 fn backup_receipt(
     receipt: PipelineReceipt,
     summary: BackupSummary,
+    written: Vec<WrittenObject>,
     progress: &Progress,
 ) -> BackupReceipt {
     let pages = sum_pages(&receipt.members.files);
-    let objects = receipt.output.into_iter().map(|digest| ObjectRecord {
-        name: String::new(),
-        size_bytes: digest.size_bytes,
-        sha256: digest.sha256,
+    let (mut degraded, mut markers) = (Vec::new(), Vec::new());
+    let mut named = written.into_iter().map(|WrittenObject { name, receipt }| {
+        degraded.extend(receipt.degraded);
+        markers.extend(receipt.markers);
+        (name, receipt.object.checksum)
     });
+    let objects = receipt.objects.into_iter().map(|digest| {
+        let (name, checksum) = named.next().unwrap_or_default();
+        ObjectRecord { name, size_bytes: digest.size_bytes, sha256: digest.sha256, checksum }
+    });
+    let objects = objects.collect();
+    degraded.dedup();
+    markers.dedup();
     BackupReceipt {
         summary,
-        objects: objects.collect(),
+        objects,
+        degraded,
+        markers,
         pages,
         bytes_in: progress.content_bytes(),
         bytes_out: progress.output_bytes(),

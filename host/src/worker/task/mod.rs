@@ -2,13 +2,24 @@
 mod assess;
 mod backup;
 mod restore;
+mod target;
 
-use super::{error::WorkerError, link::Link, reader, services::Services};
-use crate::{
-    plugin::{LoadedEngine, PluginSettings, Registry, Sha256},
-    supervisor::job::{EnginePin, Job, Receipt, Task, UndoTask, VerifyTask},
+use super::{
+    error::WorkerError, link::Link, output::BlockWatch, reader, services::Services,
+    target::TargetObjects,
 };
-use dbbackup_plugin_api::document::{plugin::PluginNote, undo::UndoRequest};
+use crate::{
+    pipeline::read::RangedRead,
+    plugin::{LoadedEngine, LoadedTarget, PluginSettings, Registry, Sha256},
+    remote::{Place, ReadAheadObject, TargetPlace, joined},
+    supervisor::job::{
+        ArtefactInput, EnginePin, Job, Receipt, TargetOutput, Task, UndoTask, VerifyTask,
+    },
+};
+use dbbackup_plugin_api::{
+    document::{manifest::Manifest, plugin::PluginNote, undo::UndoRequest},
+    sink::ReaderBox,
+};
 use serde_json::Value;
 use std::{fs::File, sync::Arc};
 
@@ -29,6 +40,55 @@ impl Context {
         let link = Arc::clone(&self.link);
         let host = Services::for_engine(link, &self.job, &pin.plugin, &pin.engine);
         Ok(registry.load(&pin.engine, host, options.clone())?)
+    }
+
+    /// Loads the engine of a target and opens its location.
+    fn open_target(&self, place: &TargetPlace) -> Result<LoadedTarget, WorkerError> {
+        let engine = self.load(&place.engine, &place.options)?;
+        LoadedTarget::open(engine, &place.location)
+            .map_err(|error| WorkerError::Target(Box::new(error)))
+    }
+
+    /// Starts the objects of a backup at a target.
+    fn target_objects(
+        &self,
+        output: &TargetOutput,
+        backup_id: &str,
+        watch: &Arc<BlockWatch>,
+    ) -> Result<TargetObjects, WorkerError> {
+        let target = self.open_target(&output.place)?;
+        TargetObjects::start(target, output.clone(), backup_id.to_owned(), Arc::clone(watch))
+            .map_err(|error| WorkerError::Target(Box::new(error)))
+    }
+
+    /// The bytes of an artefact at a target.
+    fn target_bytes(
+        &self,
+        place: &TargetPlace,
+        manifest: &Manifest,
+    ) -> Result<Arc<dyn RangedRead>, WorkerError> {
+        let target = self.open_target(place)?;
+        let limits = target.limits();
+        joined(&manifest.objects, |name| {
+            let object = target.open_object(name).map(|reader| {
+                let object: Arc<dyn RangedRead> = Arc::new(ReadAheadObject::new(reader, &limits));
+                object
+            });
+            object.map_err(|error| WorkerError::Target(Box::new(error)))
+        })
+    }
+
+    /// An artefact that the job names, and its stream entries for the engine.
+    fn streams(
+        &self,
+        input: &ArtefactInput,
+        manifest: &Manifest,
+    ) -> Result<ReaderBox, WorkerError> {
+        let bytes = match &input.place {
+            Place::Local(_) => None,
+            Place::Target(place) => Some(self.target_bytes(place, manifest)?),
+        };
+        reader::open(input, bytes, manifest, self.link.cancel())
     }
 
     /// A registry of the one plugin that is wanted, after its hash was compared.
@@ -67,6 +127,7 @@ pub(super) fn run(context: &Context, task: Task, artefact: File) -> Result<Recei
         Task::RestoreFinish(task) => restore::finish(context, &task).map(Receipt::Restore),
         Task::Verify(task) => verify(context, &task),
         Task::Undo(task) => undo(context, *task),
+        Task::Target(task) => target::serve(context, &task, artefact),
         Task::Probe { plugin } => {
             probe(context, &plugin).map(|note| Receipt::Probe(Box::new(note)))
         }
@@ -75,7 +136,7 @@ pub(super) fn run(context: &Context, task: Task, artefact: File) -> Result<Recei
 
 fn verify(context: &Context, task: &VerifyTask) -> Result<Receipt, WorkerError> {
     let engine = context.load(&task.engine, &task.options)?;
-    let reader = reader::open(&task.artefact, &task.request.manifest, context.link.cancel())?;
+    let reader = context.streams(&task.artefact, &task.request.manifest)?;
     Ok(Receipt::Verify(engine.verify(&task.request, reader)?))
 }
 

@@ -2,7 +2,7 @@
 use super::Context;
 use crate::{
     supervisor::job::RestoreTask,
-    worker::{error::WorkerError, reader},
+    worker::error::WorkerError,
 };
 use dbbackup_plugin_api::document::restore::{RestorePlan, RestoreSummary};
 
@@ -16,8 +16,7 @@ pub(super) fn check(context: &Context, task: &RestoreTask) -> Result<RestorePlan
 pub(super) fn run(context: &Context, task: &RestoreTask) -> Result<RestoreSummary, WorkerError> {
     let engine = context.load(&task.engine, &task.options)?;
     engine.check_restore(&task.request)?;
-    let cancel = context.link.cancel();
-    let reader = reader::open(&task.artefact, &task.request.manifest, cancel)?;
+    let reader = context.streams(&task.artefact, &task.request.manifest)?;
     Ok(engine.restore(&task.request, reader)?)
 }
 

@@ -1,0 +1,138 @@
+//! The worker's side: does what the supervisor asks of an open target, one request after the other.
+use super::{
+    ReadAheadObject,
+    error::{refusal_of, target_report},
+    message::{Answer, MOST_READ_BYTES, Request},
+};
+use crate::{
+    plugin::{LoadedTarget, PluginError},
+    supervisor::message::{receive, send},
+};
+use dbbackup_plugin_api::document::target::ObjectCreate;
+use std::{
+    io::{self, BufReader, Read, Write},
+    os::unix::net::UnixStream,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+/// Most bytes of an object that is written in one step: a manifest.
+const MOST_PUT_BYTES: u64 = 1 << 30;
+
+/// Serves until the supervisor has no more requests, or is gone. `waiting` is true between them.
+///
+/// # Errors
+/// Those of the socket; what the target refuses is an answer.
+pub(crate) fn serve(
+    target: &LoadedTarget,
+    socket: UnixStream,
+    waiting: &AtomicBool,
+) -> io::Result<()> {
+    let mut requests = BufReader::new(socket.try_clone()?);
+    let mut session = Session { target, socket, objects: Vec::new() };
+    loop {
+        waiting.store(true, Ordering::Relaxed);
+        let request = receive::<Request>(&mut requests)?;
+        waiting.store(false, Ordering::Relaxed);
+        match request {
+            None | Some(Request::Close) => return Ok(()),
+            Some(Request::Put { key, if_absent, bytes }) => {
+                let content = content(&mut requests, bytes)?;
+                session.answer(|session| session.put(key, if_absent, &content))?;
+            }
+            Some(Request::Read { object, offset, bytes }) => session.read(object, offset, bytes)?,
+            Some(request) => session.answer(|session| session.ask(request))?,
+        }
+    }
+}
+
+/// Bytes that follow a request.
+fn content(from: &mut impl Read, bytes: u64) -> io::Result<Vec<u8>> {
+    if bytes > MOST_PUT_BYTES {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "an object of too many bytes"));
+    }
+    let mut content = Vec::new();
+    from.take(bytes).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+struct Session<'a> {
+    target: &'a LoadedTarget,
+    socket: UnixStream,
+    objects: Vec<ReadAheadObject>,
+}
+
+impl Session<'_> {
+    fn answer(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<Answer, PluginError>,
+    ) -> io::Result<()> {
+        let answer = work(self).unwrap_or_else(|error| failed(&error));
+        send(&mut self.socket, &answer)
+    }
+
+    fn ask(&mut self, request: Request) -> Result<Answer, PluginError> {
+        match request {
+            Request::List { prefix } => {
+                Ok(Answer::List { objects: self.target.list(&prefix)? })
+            }
+            Request::Head { key } => Ok(Answer::Facts { facts: self.target.head(&key)? }),
+            Request::Delete { key } => self.target.delete(&key).map(|()| Answer::Done),
+            Request::Open { key } => {
+                let reader = self.target.open_object(&key)?;
+                let object = ReadAheadObject::new(reader, &self.target.limits());
+                let bytes = object.length();
+                self.objects.push(object);
+                Ok(Answer::Opened { object: self.objects.len() - 1, bytes })
+            }
+            Request::Expect { object, offset, bytes } => {
+                let announced = self.objects.get(object).map(|object| {
+                    object.announce(offset..offset.saturating_add(bytes))
+                });
+                if let Some(Err(error)) = announced {
+                    tracing::debug!(%error, "read ahead");
+                }
+                Ok(Answer::Done)
+            }
+            Request::Unfinished { prefix } => {
+                Ok(Answer::Unfinished { uploads: self.target.unfinished(&prefix)? })
+            }
+            Request::Abandon { upload } => self.target.abandon(&upload).map(|()| Answer::Done),
+            // These have bytes with them.
+            Request::Put { .. } | Request::Read { .. } | Request::Close => Ok(Answer::Done),
+        }
+    }
+
+    fn put(&mut self, key: String, if_absent: bool, bytes: &[u8]) -> Result<Answer, PluginError> {
+        let object = ObjectCreate {
+            key,
+            if_absent,
+            expected_bytes: Some(bytes.len() as u64),
+            part_of: None,
+            extra: serde_json::Map::new(),
+        };
+        Ok(Answer::Facts { facts: self.target.put(&object, bytes)? })
+    }
+
+    fn read(&mut self, object: usize, offset: u64, bytes: u64) -> io::Result<()> {
+        let bytes = usize::try_from(bytes.min(MOST_READ_BYTES)).unwrap_or(usize::MAX);
+        let mut buffer = vec![0; bytes];
+        let Some(object) = self.objects.get(object) else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no such object is open"));
+        };
+        match object.read(offset, &mut buffer) {
+            Ok(length) => {
+                let content = buffer.get(..length).unwrap_or_default();
+                send(&mut self.socket, &Answer::Bytes { bytes: content.len() as u64 })?;
+                self.socket.write_all(content)
+            }
+            Err(error) => match error.downcast::<PluginError>() {
+                Ok(error) => send(&mut self.socket, &failed(&error)),
+                Err(error) => Err(error),
+            },
+        }
+    }
+}
+
+fn failed(error: &PluginError) -> Answer {
+    Answer::Failed { refusal: refusal_of(error), report: target_report(error) }
+}

@@ -1,0 +1,211 @@
+//! A backup at a place that an engine serves: its objects first, the manifest last.
+//!
+//! A store has no rename, so that nothing is written under a name that an old backup has: objects that
+//! replace one get a name of their own, which the manifest says. The old backup stays whole until the
+//! new manifest takes the place of its own, in one step, and its objects go afterwards.
+use super::{Existing, MANIFEST_ENDING};
+use crate::{
+    artefact::remote_manifest,
+    exit::{Classified, Exit, Failure},
+    manifest,
+    pipeline::Encoding,
+    remote::{Refusal, RemoteError, RemoteTarget, TargetPlace},
+    supervisor::{CancelFlag, Runtime, job::TargetOutput, undo::never_cancelled},
+};
+use dbbackup_plugin_api::document::manifest::Manifest;
+use std::sync::Arc;
+
+/// Why a place is not written to.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// Something of that name is there.
+    #[error("{name} exists")]
+    Exists {
+        /// The object or manifest.
+        name: String,
+    },
+    /// The name says nothing.
+    #[error("{place} names no backup")]
+    NoName {
+        /// The place.
+        place: String,
+    },
+}
+
+/// A name at a place that this run writes to.
+#[derive(Debug)]
+pub(crate) struct RemoteOutput {
+    place: TargetPlace,
+    /// Name of the first object; that of the backup, unless it replaces one.
+    object: String,
+    existing: Existing,
+    /// The backup that is replaced.
+    old: Option<Manifest>,
+    /// Bytes under the backup's own name that no manifest vouches for, and that make way too.
+    has_leftover: bool,
+}
+
+impl RemoteOutput {
+    /// Refuses what is there; nothing is written yet. With credentials that may only write, nobody can
+    /// say what is there: the store itself then refuses to write over it.
+    pub(crate) fn claim(
+        place: &TargetPlace,
+        existing: Existing,
+        backup_id: &str,
+        runtime: &Runtime<'_>,
+        cancel: &CancelFlag,
+    ) -> Result<Self, Failure> {
+        if place.name.is_empty() {
+            return Err(PlaceError::NoName { place: place.to_string() }.into());
+        }
+        let target = RemoteTarget::open(place, runtime, cancel)?;
+        let manifest_name = format!("{}{MANIFEST_ENDING}", place.name);
+        let found = [look(&target, &manifest_name)?, look(&target, &place.name)?];
+        let is_there = found.contains(&Found::There);
+        if is_there && existing == Existing::Refuse {
+            let name = if found[0] == Found::There { &manifest_name } else { &place.name };
+            return Err(PlaceError::Exists { name: place.named(name).to_string() }.into());
+        }
+        let old = match found[0] {
+            Found::There => Some(remote_manifest(&target)?),
+            Found::Nothing | Found::Unknown => None,
+        };
+        let may_replace = existing == Existing::Replace && found != [Found::Nothing; 2];
+        let object =
+            if may_replace { stamped(&place.name, backup_id) } else { place.name.clone() };
+        let has_leftover = old.is_none() && found[1] == Found::There;
+        Ok(Self { place: place.clone(), object, existing, old, has_leftover })
+    }
+
+    /// What the worker writes.
+    pub(crate) fn worker_output(&self, expected_bytes: Option<u64>) -> TargetOutput {
+        TargetOutput {
+            place: self.place.named(&self.object),
+            manifest_name: self.manifest_name(),
+            // A name of our own is nobody else's either.
+            if_absent: true,
+            expected_bytes,
+        }
+    }
+
+    /// The place.
+    pub(crate) fn place(&self) -> &TargetPlace {
+        &self.place
+    }
+
+    fn manifest_name(&self) -> String {
+        format!("{}{MANIFEST_ENDING}", self.place.name)
+    }
+
+    /// Puts the manifest, which makes the objects a backup, and removes what is not needed any more.
+    /// On an error there is the old backup, or none, as before the run.
+    pub(crate) fn commit(
+        self,
+        manifest: &Manifest,
+        markers: &[String],
+        runtime: &Runtime<'_>,
+    ) -> Result<TargetPlace, Failure> {
+        let target = RemoteTarget::open(&self.place, runtime, never_cancelled())?;
+        let name = self.manifest_name();
+        let bytes = manifest::to_bytes(manifest)?;
+        let put = target.put(&name, self.existing == Existing::Refuse, &bytes);
+        if let Err(error) = put {
+            confirm(&target, manifest, error)?;
+        }
+        // Nothing that goes wrong from here on makes the backup less of one.
+        let old = self.old.iter().flat_map(|old| &old.objects).map(|object| &object.name);
+        let kept: Vec<_> = manifest.objects.iter().map(|object| &object.name).collect();
+        let coordinates = self.old.is_some().then(|| self.coordinates_name());
+        let leftover = self.has_leftover.then_some(&self.place.name);
+        let gone = old.chain(leftover).filter(|name| !kept.contains(name));
+        let gone = gone.chain(&coordinates).chain(markers);
+        for name in gone {
+            if let Err(error) = target.delete(name) {
+                let what = self.place.named(name);
+                tracing::warn!("{what} is not needed any more and stays: {}", Failure::from(error).chain());
+            }
+        }
+        Ok(self.place)
+    }
+
+    fn coordinates_name(&self) -> String {
+        format!("{}{}", self.place.name, super::COORDINATES_ENDING)
+    }
+}
+
+/// A manifest that could not be put may be there all the same: the answer was lost.
+fn confirm(
+    target: &Arc<RemoteTarget>,
+    manifest: &Manifest,
+    error: RemoteError,
+) -> Result<(), Failure> {
+    match remote_manifest(target) {
+        Ok(there) if there.id == manifest.id => Ok(()),
+        Ok(_) | Err(_) => Err(error.into()),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    There,
+    Nothing,
+    /// These credentials may not look.
+    Unknown,
+}
+
+fn look(target: &RemoteTarget, name: &str) -> Result<Found, RemoteError> {
+    match target.head(name) {
+        Ok(_) => Ok(Found::There),
+        Err(error) => match error.refusal() {
+            Some(Refusal::Missing) => Ok(Found::Nothing),
+            Some(Refusal::Denied) => Ok(Found::Unknown),
+            _ => Err(error),
+        },
+    }
+}
+
+/// A name that no other run has, with the same ending.
+fn stamped(name: &str, backup_id: &str) -> String {
+    let ending = Encoding::from_output_name(name).map(|encoding| encoding.to_string());
+    let ending = ending.map(|ending| format!(".{}", ending.trim_start_matches('.')));
+    match ending.as_deref().ok().and_then(|ending| Some((name.strip_suffix(ending)?, ending))) {
+        Some((stem, ending)) => format!("{stem}.{backup_id}{ending}"),
+        None => format!("{name}.{backup_id}"),
+    }
+}
+
+impl Classified for PlaceError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Exists { .. } => Exit::Refused,
+            Self::NoName { .. } => Exit::Usage,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Exists { .. } => "choose another name, or replace it with --force",
+            Self::NoName { .. } => "end it with a name, such as s3://bucket/path/backup.tar.gz",
+        };
+        Some(text.to_owned())
+    }
+
+    fn code(&self) -> String {
+        match self {
+            Self::Exists { .. } => "E-TARGET-EXISTS".to_owned(),
+            Self::NoName { .. } => "E-TARGET-NAME".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_objects_of_a_replacement_have_names_of_their_own_and_their_ending() {
+        assert_eq!(stamped("db.tar.gz", "b1"), "db.b1.tar.gz");
+        assert_eq!(stamped("db.sql.zst.age", "b1"), "db.b1.sql.zst.age");
+        assert_eq!(stamped("db", "b1"), "db.b1");
+    }
+}

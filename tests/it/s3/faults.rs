@@ -1,0 +1,116 @@
+//! Every kind of fault at every kind of request: the run goes on and its backup is good, or it ends with
+//! an error and leaves nothing.
+use super::{Cloud, url};
+use anyhow::{Result, ensure};
+use dbbackup_testkit::{Fault, FaultRule, Outcome, S3Operation};
+use std::time::Duration;
+
+/// Requests of an upload that a fault may hit.
+const REQUESTS: [S3Operation; 4] =
+    [S3Operation::CreateUpload, S3Operation::Part, S3Operation::Complete, S3Operation::Put];
+/// Faults that pass.
+const PASSING: [Fault; 9] = [
+    Fault::Reset,
+    Fault::LostAnswer,
+    Fault::Status500,
+    Fault::Status503(Some(1)),
+    Fault::SlowDown,
+    Fault::Truncate,
+    Fault::Corrupt,
+    Fault::Skew,
+    Fault::Stall(Duration::from_secs(2)),
+];
+
+/// A backup under a rule; nothing is left of it if it fails, and it is good if it does not.
+fn backed_up(cloud: &Cloud, name: &str, rules: &[FaultRule]) -> Result<Outcome> {
+    rules.iter().for_each(|rule| cloud.proxy.add(rule.clone()));
+    let before = cloud.proxy.faults();
+    let outcome = cloud.stream("mysqldump", name).run()?;
+    ensure!(cloud.proxy.faults() > before, "{rules:?} hit nothing");
+    cloud.proxy.clear();
+    if outcome.code() == Some(0) {
+        cloud.dbbackup(&["verify", &url(name)]).run()?.expect_success()?;
+    } else {
+        let names = cloud.names()?;
+        ensure!(!names.iter().any(|found| found.starts_with(name)), "left: {names:?}\n{outcome}");
+    }
+    cloud.expect_nothing_left()?;
+    cloud.server.expect_writable_within(Duration::from_secs(5))?;
+    Ok(outcome)
+}
+
+#[test]
+fn faults_that_pass_are_survived_at_every_request() -> Result<()> {
+    let cloud = Cloud::start(40_000)?;
+    for operation in REQUESTS {
+        for (number, fault) in PASSING.into_iter().enumerate() {
+            let name = format!("{operation:?}-{number}.sql");
+            let rule = FaultRule::on(operation, fault).first(2);
+            let outcome = backed_up(&cloud, &name, &[rule])?;
+            ensure!(outcome.code() == Some(0), "{operation:?} {fault:?}: {outcome}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_completion_that_says_ok_and_is_none_is_not_believed() -> Result<()> {
+    let cloud = Cloud::start(40_000)?;
+    let rule = FaultRule::on(S3Operation::Complete, Fault::Error200).first(2);
+    backed_up(&cloud, "passing.sql", &[rule])?.expect_success()?;
+    // A store that loses a part although it has confirmed it: the checksum of the whole tells.
+    let rule = FaultRule::on(S3Operation::Part, Fault::LosePart).skip(1).first(1);
+    let outcome = backed_up(&cloud, "lossy.sql", &[rule])?;
+    ensure!(outcome.code() != Some(0), "{outcome}");
+    // One that says yes to everything and keeps nothing.
+    let keeps_nothing = [
+        FaultRule::on(S3Operation::Part, Fault::LosePart),
+        FaultRule::on(S3Operation::Complete, Fault::LosePart),
+    ];
+    let outcome = backed_up(&cloud, "void.sql", &keeps_nothing)?;
+    ensure!(outcome.code() != Some(0), "{outcome}");
+    Ok(())
+}
+
+#[test]
+fn what_does_not_pass_ends_the_run_and_leaves_nothing() -> Result<()> {
+    let cloud = Cloud::start(40_000)?;
+    for operation in REQUESTS {
+        for fault in [Fault::Deny, Fault::Expired] {
+            let name = format!("{operation:?}.sql");
+            let outcome = backed_up(&cloud, &name, &[FaultRule::on(operation, fault)])?;
+            outcome.expect_exit(6)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_store_in_trouble_is_waited_for_and_a_dead_one_given_up() -> Result<()> {
+    let mut cloud = Cloud::start(60_000)?;
+    // A third of all requests fails, over and over.
+    let trouble = [FaultRule::on_any(Fault::Status503(None)).percent(30)];
+    backed_up(&cloud, "trouble.sql", &trouble)?.expect_success()?;
+    // Killed in the middle, and back some seconds later.
+    cloud.proxy.add(FaultRule::on(S3Operation::Part, Fault::Slow(10_000)));
+    let run = cloud.stream("mysqldump", "killed.sql").start()?;
+    dbbackup_testkit::wait_until("parts are on their way", Duration::from_secs(60), || {
+        Ok(cloud.proxy.requests_of(S3Operation::Part).len() > 60)
+    })
+    .ok();
+    cloud.store.kill()?;
+    dbbackup_testkit::pause(Duration::from_secs(4));
+    cloud.store.restart()?;
+    cloud.proxy.clear();
+    run.wait()?.expect_success()?;
+    cloud.dbbackup(&["verify", &url("killed.sql")]).run()?.expect_success()?;
+    // Gone for good: the run ends by its deadline.
+    cloud.store.kill()?;
+    let outcome = cloud
+        .stream("mysqldump", "gone.sql")
+        .args(["--target-option", "retry_deadline_s=5"])
+        .run()?;
+    outcome.expect_exit(6)?;
+    cloud.server.expect_writable_within(Duration::from_secs(5))?;
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! Runs that are killed at random moments: never a backup that is none, and nothing that the next
+//! cleanup does not remove.
+use super::{Cloud, url};
+use anyhow::{Result, ensure};
+use dbbackup_testkit::{Fault, FaultRule, Random, S3Operation, Signal, env, pause};
+use std::time::Duration;
+
+const MOMENTS: u64 = 6;
+const ACCEPTANCE_MOMENTS: u64 = 60;
+/// Longest that a run is let go on before it is killed.
+const SPAN_MS: u64 = 4000;
+
+fn moments() -> u64 {
+    if env::is_acceptance() { ACCEPTANCE_MOMENTS } else { MOMENTS }
+}
+
+/// Slow enough for the moments to hit every step.
+fn slowed(rows: u64) -> Result<Cloud> {
+    let cloud = Cloud::start(rows)?;
+    cloud.proxy.add(FaultRule::on(S3Operation::Part, Fault::Slow(30_000)));
+    Ok(cloud)
+}
+
+#[test]
+fn killed_workers_and_supervisors_leave_nothing_after_a_cleanup() -> Result<()> {
+    let cloud = slowed(40_000)?;
+    let mut random = Random::announced("killed uploads");
+    for moment in 0..moments() {
+        let name = format!("run{moment}.sql");
+        let run = cloud.stream("mysqldump", &name).start()?;
+        let span = Duration::from_millis(random.below(SPAN_MS));
+        let outcome = if moment % 2 == 0 {
+            run.kill9_after(span)?
+        } else {
+            let mut run = run;
+            if run.wait_for_worker(Duration::from_secs(60)).is_ok() {
+                pause(span);
+                run.kill_workers()?;
+            }
+            run.wait()?
+        };
+        cloud.dbbackup(&["cleanup", &url("")]).run()?.expect_success()?;
+        cloud.expect_nothing_left()?;
+        let committed = cloud.names()?.contains(&format!("{name}.manifest.json"));
+        if outcome.code() == Some(0) {
+            ensure!(committed, "exit 0 without a manifest");
+        }
+        if committed {
+            cloud.dbbackup(&["verify", &url(&name)]).run()?.expect_success()?;
+        } else {
+            let names = cloud.names()?;
+            ensure!(!names.iter().any(|found| found.starts_with(&name)), "left: {names:?}");
+        }
+        cloud.server.expect_writable_within(Duration::from_secs(5))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_interrupted_run_gives_its_upload_up() -> Result<()> {
+    let cloud = slowed(60_000)?;
+    let mut run = cloud.stream("mysqldump", "db.sql").start()?;
+    dbbackup_testkit::wait_until("parts are on their way", Duration::from_secs(60), || {
+        Ok(!cloud.proxy.requests_of(S3Operation::Part).is_empty())
+    })?;
+    run.signal(Signal::INT)?;
+    run.wait()?.expect_exit(130)?;
+    cloud.expect_objects(&[])?;
+    cloud.expect_nothing_left()
+}
+
+#[test]
+fn uploads_of_others_are_removed_on_request_alone() -> Result<()> {
+    let cloud = Cloud::start(10)?;
+    cloud.client()?.create_upload("nightly/foreign.tar.gz")?;
+    cloud.dbbackup(&["cleanup", &url("")]).run()?.expect_success()?;
+    ensure!(cloud.client()?.uploads("")?.len() == 1, "somebody else\'s upload was removed");
+    let all = ["cleanup", &url(""), "--all-uploads", "--older-than", "0s"];
+    let listed = cloud.dbbackup(&all).args(["--dry-run"]).run()?;
+    listed.expect_success()?.expect_stdout("would remove: upload of")?;
+    ensure!(cloud.client()?.uploads("")?.len() == 1, "a dry run removed something");
+    cloud.dbbackup(&all).run()?.expect_success()?.expect_stdout("foreign.tar.gz")?;
+    cloud.expect_objects(&[])
+}

@@ -1,0 +1,55 @@
+//! Two runs on one name, and a run that replaces a backup: there is always one whole backup.
+use super::{Cloud, FOLDER, url};
+use anyhow::{Context as _, Result, ensure};
+use dbbackup_testkit::{Fault, FaultRule, S3Operation};
+use std::time::Duration;
+
+#[test]
+fn a_replaced_backup_is_whole_until_the_new_manifest_is_there() -> Result<()> {
+    let cloud = Cloud::start(10_000)?;
+    cloud.stream("mysqldump", "db.sql.gz").run()?.expect_success()?;
+    let again = cloud.stream("mysqldump", "db.sql.gz").run()?;
+    again.expect_exit(23)?.expect_stderr("--force")?;
+    let first = cloud.data(&["info", &url("db.sql.gz")])?;
+
+    // The new manifest cannot be put: the old backup is what it was.
+    let denied = FaultRule::on(S3Operation::Put, Fault::Deny).key_suffix("db.sql.gz.manifest.json");
+    cloud.proxy.add(denied);
+    cloud.server.sql("INSERT INTO shop.t1 (id) VALUES (10000001)").or_else(|_| {
+        cloud.server.sql("CREATE TABLE shop.later (id INT PRIMARY KEY)")
+    })?;
+    cloud.stream("mysqldump", "db.sql.gz").args(["--force"]).run()?.expect_exit(6)?;
+    cloud.proxy.clear();
+    cloud.expect_objects(&["db.sql.gz", "db.sql.gz.manifest.json"])?;
+    ensure!(cloud.data(&["info", &url("db.sql.gz")])? == first, "the old backup has changed");
+    cloud.dbbackup(&["verify", &url("db.sql.gz")]).run()?.expect_success()?;
+
+    cloud.stream("mysqldump", "db.sql.gz").args(["--force"]).run()?.expect_success()?;
+    let second = cloud.data(&["info", &url("db.sql.gz")])?;
+    ensure!(second["id"] != first["id"], "it was not replaced");
+    let object = second["objects"][0]["name"].as_str().context("a name")?.to_owned();
+    let mut names = [object.as_str(), "db.sql.gz.manifest.json"];
+    names.sort_unstable();
+    cloud.expect_objects(&names)?;
+    cloud.expect_good("db.sql.gz")
+}
+
+#[test]
+fn of_two_runs_on_one_name_one_writes_and_the_other_says_so() -> Result<()> {
+    let cloud = Cloud::start(40_000)?;
+    // Slow enough for both to be at work.
+    cloud.proxy.add(FaultRule::on(S3Operation::Part, Fault::Slow(20_000)));
+    let mut first = cloud.stream("mysqldump", "db.sql").start()?;
+    first.wait_for_worker(Duration::from_secs(60))?;
+    let second = cloud.stream("mysqldump", "db.sql").run()?;
+    let first = first.wait()?;
+    let codes = [first.code(), second.code()];
+    let losers = codes.iter().filter(|code| matches!(code, Some(8 | 23))).count();
+    ensure!(codes.contains(&Some(0)) && losers == 1, "{first}\n{second}");
+    cloud.proxy.clear();
+    cloud.expect_objects(&["db.sql", "db.sql.manifest.json"])?;
+    cloud.dbbackup(&["verify", &url("db.sql")]).run()?.expect_success()?;
+    let there = cloud.client()?.head(&format!("{FOLDER}/db.sql.run.json"))?;
+    ensure!(there.is_none(), "a marker is left: {there:?}");
+    Ok(())
+}
