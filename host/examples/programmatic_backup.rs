@@ -40,7 +40,7 @@ fn main() -> ExitCode {
             let bytes = outcome.bytes_out;
             let engine = &outcome.manifest.engine;
             let (id, reason) = (&engine.id, &engine.reason);
-            say(&format!("{id} ({reason}): {} with {bytes} bytes", artefact.display()), 0)
+            say(&format!("{id} ({reason}): {artefact} with {bytes} bytes"), 0)
         }
         Err(failure) => say(&format!("error: {}", failure.chain()), failure.exit().code()),
     }

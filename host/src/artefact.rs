@@ -146,7 +146,7 @@ pub(crate) struct Identified {
 
 impl Identified {
     /// A file or directory of this machine.
-    fn local(
+    pub(crate) fn local(
         path: &Path,
         encoding: &EncodingRecord,
         identities: &[PathBuf],

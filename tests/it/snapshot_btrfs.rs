@@ -4,6 +4,7 @@ mod faults;
 mod paths;
 mod refusals;
 mod servers;
+mod streamed;
 
 use anyhow::{Result, ensure};
 use dbbackup_testkit::{

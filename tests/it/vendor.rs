@@ -1,7 +1,9 @@
 //! The vendor's view: an engine made outside this workspace, against the sdk alone, runs in the
 //! installed host as it is.
 use anyhow::{Context as _, Result, ensure};
-use dbbackup_testkit::{Flavor, Rig, Server, ServerOptions};
+use dbbackup_testkit::{
+    Flavor, Invocation, Rig, S3_BUCKET, S3Options, S3Server, Server, ServerOptions,
+};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -70,6 +72,17 @@ fn round_trip(rig: &Rig, server: &Server) -> Result<()> {
     rig.dbbackup(["verify", "a.tar.gz"]).run()?.expect_exit(0)?;
     rig.dbbackup(["restore", "a.tar.gz", "--target-dir", "restored"]).run()?.expect_exit(0)?;
     ensure!(tree(&rig.path("restored"))? == tree(&source)?, "the restored directory differs");
+
+    // The engine knows nothing of stores, and its backup goes there all the same.
+    let store = S3Server::start(S3Options::default())?;
+    let keys = |run: Invocation| {
+        store.access().env().into_iter().fold(run, |run, (name, value)| run.env(name, value))
+    };
+    let url = format!("s3://{S3_BUCKET}/vendor/a.tar.gz");
+    let backup = ["stream-backup", "--engine", "acme", "--engine-option", &option, "--target", &url];
+    keys(rig.dbbackup_on(server, backup)).run()?.expect_exit(0)?;
+    keys(rig.dbbackup(["restore", &url, "--target-dir", "streamed"])).run()?.expect_exit(0)?;
+    ensure!(tree(&rig.path("streamed"))? == tree(&source)?, "the streamed directory differs");
     Ok(())
 }
 

@@ -77,19 +77,20 @@ fn write(path: &Path, ending: &str, streams: [&[u8]; 2]) -> Manifest {
         recipients: Vec::new(),
     };
     manifest.objects = receipt
-        .output
+        .objects
         .into_iter()
         .map(|digest| ObjectRecord {
             name: "db".to_owned(),
             size_bytes: digest.size_bytes,
             sha256: digest.sha256,
+            checksum: None,
         })
         .collect();
     manifest
 }
 
 fn read(path: &Path, manifest: &Manifest) -> Vec<(String, Vec<u8>)> {
-    let artefact = Identified::new(path, &manifest.encoding, &[]).unwrap();
+    let artefact = Identified::local(path, &manifest.encoding, &[]).unwrap();
     let mut reader = artefact.streams(manifest, &CancelFlag::new()).unwrap();
     let mut streams = Vec::new();
     while let Some(entry) = reader.next_entry().unwrap() {
@@ -127,7 +128,7 @@ fn a_stream_that_is_not_read_is_passed_over() {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("db");
         let manifest = write(&path, ending, [&a, &b]);
-        let artefact = Identified::new(&path, &manifest.encoding, &[]).unwrap();
+        let artefact = Identified::local(&path, &manifest.encoding, &[]).unwrap();
         let mut reader = artefact.streams(&manifest, &CancelFlag::new()).unwrap();
         reader.next_entry().unwrap().unwrap();
         let mut buffer = vec![0; 1000];
@@ -153,7 +154,7 @@ fn damage_in_a_piece_is_an_error_before_its_end() {
         let mut bytes = fs::read(&bytes_at).unwrap();
         bytes[1 << 20] ^= 1;
         fs::write(&bytes_at, bytes).unwrap();
-        let artefact = Identified::new(&path, &manifest.encoding, &[]).unwrap();
+        let artefact = Identified::local(&path, &manifest.encoding, &[]).unwrap();
         let mut reader = artefact.streams(&manifest, &CancelFlag::new()).unwrap();
         reader.next_entry().unwrap().unwrap();
         let mut buffer = vec![0; 1 << 20];

@@ -45,7 +45,7 @@ fn restore(archive: &Path, into: &Path, only: &[&str]) -> Result<Extracted, Fail
         recipients: Vec::new(),
     };
     fs::create_dir(into).unwrap();
-    let artefact = Identified::new(archive, &encoding, &[])?;
+    let artefact = Identified::local(archive, &encoding, &[])?;
     let mut members = artefact.unrecorded_members(&CancelFlag::new())?;
     let only: Vec<String> = only.iter().map(|pattern| (*pattern).to_owned()).collect();
     extract(&mut members, &Layout::plain(into), &Selection::new(&only)?, &Silent)

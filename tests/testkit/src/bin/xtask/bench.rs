@@ -14,6 +14,7 @@ mod restore;
 mod setting;
 mod snapshot;
 mod stall;
+mod stream;
 mod usage;
 
 use anyhow::{Context, Result};
@@ -71,6 +72,9 @@ enum Topic {
     Clone,
     /// A Btrfs snapshot of MariaDB beside `mariadb-backup`; restore, memory and stalls.
     Snapshot,
+    /// Into S3 and back: the uploader beside s5cmd, rclone and aws, backups and restores through it; builds
+    /// the store Garage, which takes ten minutes once.
+    Stream,
     /// LVM and ZFS snapshots beside `mariadb-backup`, a fifth of the data, in guests.
     Guests,
 }
@@ -85,6 +89,7 @@ impl Topic {
             Self::Abi => abi::measure(setting),
             Self::Clone => clone::measure(setting),
             Self::Snapshot => snapshot::measure(setting),
+            Self::Stream => stream::measure(setting),
             Self::Guests => guests::measure(setting),
         }
     }
@@ -94,6 +99,7 @@ impl Topic {
         match self {
             Self::Clone => Some("clone"),
             Self::Snapshot => Some("btrfs-snapshot"),
+            Self::Stream => Some("s3-stream"),
             Self::Guests => Some("lvm-snapshot"),
             _ => None,
         }

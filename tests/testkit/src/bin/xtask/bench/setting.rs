@@ -25,9 +25,10 @@ pub(crate) struct Setting {
 /// Size of the data in a guest, as a part of the size outside.
 pub(crate) const GUEST_SCALE: f64 = 0.2;
 /// Programs and plugins of the workspace that only measure.
-const EXAMPLES: [&str; 9] = [
+const EXAMPLES: [&str; 10] = [
     "pipeline_bench",
     "abi_bench",
+    "stream_to_s3",
     "flood",
     "well",
     "well_two",

@@ -1,0 +1,237 @@
+//! Into S3: the uploader beside tools that do nothing else, backups beside those to a local file,
+//! restores beside a download and a restore.
+use super::contest::{Contest, Round, chain};
+use super::dump::{backup, options};
+use super::figure::{Bound, Figure};
+use super::setting::{Setting, manifest_of, remove};
+use anyhow::{Context, Result};
+use dbbackup_testkit::{
+    DataSet, S3Access, S3Options, S3Peers, S3Server, S3Sink, S3Store, Server,
+};
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Parts in flight and their size, the same for everybody.
+const WORKERS: &str = "4";
+const PART_MIB: &str = "16";
+const PART_BYTES: &str = "16777216";
+/// Bytes of a random stream at scale 1.
+const INPUT_BYTES: f64 = (1 << 30) as f64;
+/// Folder of the bucket.
+const FOLDER: &str = "bench";
+
+pub(crate) fn measure(setting: &Setting) -> Result<Vec<Figure>> {
+    let peers = S3Peers::fetch()?;
+    let garage = S3Server::start(S3Options::default().store(S3Store::Garage))?;
+    let sink = S3Sink::start()?;
+    let input = setting.path("random");
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a positive size far below the largest"
+    )]
+    random_file(&input, (INPUT_BYTES * setting.scale) as u64)?;
+    let mut figures = Vec::new();
+    for (store, access) in [("sink", sink.access()), ("Garage", garage.access())] {
+        let uploads = Uploads { setting, peers: &peers, input: &input, store, access };
+        for peer in ["s5cmd", "rclone", "aws"] {
+            figures.extend(uploads.beside(peer)?);
+        }
+    }
+    remove(&input)?;
+    let data = setting.data(DataSet::Sysbench)?;
+    let mut server = data.start(options())?;
+    let backups = Backups { setting, peers: &peers, server: &server };
+    figures.push(backups.processors(&sink.access())?);
+    figures.push(backups.beside_a_file("Garage", &garage.access())?);
+    figures.push(backups.beside_a_file("sink", &sink.access())?);
+    figures.push(backups.restore(&garage.access())?);
+    server.stop()?;
+    Ok(figures)
+}
+
+/// A file that nothing can compress.
+fn random_file(path: &Path, bytes: u64) -> Result<()> {
+    let random = File::open("/dev/urandom").context("open /dev/urandom")?;
+    let mut file = File::create(path).with_context(|| format!("create {}", path.display()))?;
+    std::io::copy(&mut random.take(bytes), &mut file)
+        .with_context(|| format!("write {}", path.display()))?;
+    Ok(())
+}
+
+/// A stream of random bytes into a store.
+struct Uploads<'a> {
+    setting: &'a Setting,
+    peers: &'a S3Peers,
+    input: &'a Path,
+    store: &'a str,
+    access: S3Access,
+}
+
+impl Uploads<'_> {
+    /// At least 1.3 times as fast as a peer, with at most 0.35 of its processor time.
+    fn beside(&self, peer: &str) -> Result<[Figure; 2]> {
+        let begun = Figure::begin("s3: upload", self.store)?;
+        let cpu = begun.another("s3: upload, CPU");
+        let rounds = contest(self.setting).run(
+            |_| self.from_input(self.ours()),
+            |output| self.from_input(pipe(self.peers, peer, &self.access, output)?),
+        )?;
+        let ratio = |round: &Round| round.ours.usage.cpu / round.peer.usage.cpu;
+        let ratios = rounds.iter().map(ratio).collect();
+        let cpu = cpu.value(peer, Bound::AtMost(0.35), "of it", ratios)?;
+        Ok([begun.ratio(peer, Bound::AtMost(1.0 / 1.3), rounds)?, cpu])
+    }
+
+    fn ours(&self) -> Command {
+        let mut streamer = Command::new(self.setting.example("stream_to_s3"));
+        streamer.args([&self.access.endpoint, &self.access.bucket, "ours", WORKERS, PART_BYTES]);
+        streamer.envs(self.access.env());
+        streamer
+    }
+
+    fn from_input(&self, command: Command) -> Result<()> {
+        run_on(command, self.input)
+    }
+}
+
+/// A peer that uploads its standard input; `scratch` is for its configuration.
+fn pipe(peers: &S3Peers, peer: &str, access: &S3Access, scratch: &Path) -> Result<Command> {
+    let mut command = Command::new(peers.program(peer));
+    command.envs(access.env()).env("HOME", scratch.parent().unwrap_or(scratch));
+    let url = format!("s3://{}/{peer}", access.bucket);
+    match peer {
+        "s5cmd" => {
+            command.args(["--endpoint-url", &access.endpoint, "pipe", "-p", PART_MIB]);
+            command.args(["-c", WORKERS, &url]);
+        }
+        "rclone" => {
+            let remote = [
+                ("TYPE", "s3"),
+                ("PROVIDER", "Other"),
+                ("ENV_AUTH", "true"),
+                ("ENDPOINT", &access.endpoint),
+                ("REGION", "us-east-1"),
+                ("FORCE_PATH_STYLE", "true"),
+            ];
+            for (name, value) in remote {
+                command.env(format!("RCLONE_CONFIG_STORE_{name}"), value);
+            }
+            command.args(["rcat", "--s3-no-check-bucket", "--s3-upload-concurrency", WORKERS]);
+            command.args(["--s3-chunk-size", &format!("{PART_MIB}Mi")]);
+            command.arg(format!("store:{}/rclone", access.bucket));
+        }
+        _ => {
+            let config = scratch.with_file_name("aws.config");
+            let text = format!(
+                "[default]\nregion = us-east-1\ns3 =\n  max_concurrent_requests = {WORKERS}\n  \
+                 multipart_chunksize = {PART_MIB}MB\n  multipart_threshold = {PART_MIB}MB\n  \
+                 addressing_style = path\n"
+            );
+            fs::write(&config, text).context("write the configuration of aws")?;
+            command.env("AWS_CONFIG_FILE", config);
+            command.args(["s3", "cp", "--only-show-errors", "-", &url]);
+        }
+    }
+    Ok(command)
+}
+
+/// Backups of a server.
+struct Backups<'a> {
+    setting: &'a Setting,
+    peers: &'a S3Peers,
+    server: &'a Server,
+}
+
+impl Backups<'_> {
+    /// Everything that a backup does (the protocol, the page check, sha256, the manifest) beside the
+    /// best peer, which only uploads the same bytes: at most 0.6 of its processor time.
+    fn processors(&self, access: &S3Access) -> Result<Figure> {
+        let archive = self.setting.path("clone.tar");
+        chain(vec![backup(self.setting, self.server, "clone", &archive)], None)?;
+        let begun = Figure::begin("s3: clone .tar, CPU", "sysbench, sink")?;
+        let rounds = contest(self.setting).run(
+            |_| self.stream(access, "clone.tar"),
+            |output| run_on(pipe(self.peers, "s5cmd", access, output)?, &archive),
+        )?;
+        remove(&archive)?;
+        remove(&manifest_of(&archive))?;
+        let ratio = |round: &Round| round.ours.usage.cpu / round.peer.usage.cpu;
+        begun.value("s5cmd", Bound::AtMost(0.6), "of it", rounds.iter().map(ratio).collect())
+    }
+
+    /// A clone into a store beside one into a local file.
+    fn beside_a_file(&self, store: &str, access: &S3Access) -> Result<Figure> {
+        let begun = Figure::begin("s3: clone .tar.zst", format!("sysbench, {store}"))?;
+        let rounds = contest(self.setting).run(
+            |_| self.stream(access, "clone.tar.zst"),
+            |output| {
+                let output = output.with_file_name("clone.tar.zst");
+                chain(vec![backup(self.setting, self.server, "clone", &output)], None)
+            },
+        )?;
+        begun.ratio("the same into a file", Bound::AtMost(1.15), rounds)
+    }
+
+    /// A restore from a store beside a download and a restore.
+    fn restore(&self, access: &S3Access) -> Result<Figure> {
+        self.stream(access, "restored.tar.zst")?;
+        let begun = Figure::begin("s3: restore", "sysbench, Garage")?;
+        let url = url(access, "restored.tar.zst");
+        let rounds = contest(self.setting).run(
+            |output| {
+                let words = ["restore".into(), url.clone().into(), "--target-dir".into()];
+                let run = self.setting.rig.dbbackup::<_, std::ffi::OsString>(words).arg(output);
+                chain(vec![with(run.to_command(), access)], None)
+            },
+            |output| {
+                let local = output.with_file_name("restored.tar.zst");
+                for (from, to) in [
+                    (url.clone(), local.clone()),
+                    (format!("{url}.manifest.json"), manifest_of(&local)),
+                ] {
+                    let mut copy = Command::new(self.peers.program("s5cmd"));
+                    copy.args(["--endpoint-url", &access.endpoint, "cp", "-p", PART_MIB]);
+                    copy.args(["-c", WORKERS, &from]).arg(&to);
+                    chain(vec![with(copy, access)], None)?;
+                }
+                let words = ["restore".into(), local.into_os_string(), "--target-dir".into()];
+                chain(vec![self.setting.rig.dbbackup(words).arg(output).to_command()], None)
+            },
+        )?;
+        begun.ratio("s5cmd cp, restore", Bound::AtMost(1.0), rounds)
+    }
+
+    fn stream(&self, access: &S3Access, name: &str) -> Result<()> {
+        let words = ["stream-backup", "--engine", "clone", "--force", "--workers", WORKERS];
+        let run = self.setting.rig.dbbackup_on(self.server, words);
+        let run = run.args(["--part-size", PART_BYTES, "--target", &url(access, name)]);
+        chain(vec![with(run.to_command(), access)], None)
+    }
+}
+
+fn url(access: &S3Access, name: &str) -> String {
+    format!("s3://{}/{FOLDER}/{name}", access.bucket)
+}
+
+fn with(mut command: Command, access: &S3Access) -> Command {
+    command.envs(access.env());
+    command
+}
+
+/// Runs a command on a file as its standard input.
+fn run_on(mut command: Command, input: &Path) -> Result<()> {
+    let name = PathBuf::from(command.get_program());
+    let file = File::open(input).with_context(|| format!("open {}", input.display()))?;
+    let status = command.stdin(file).stdout(Stdio::null()).status();
+    let status = status.with_context(|| format!("start {}", name.display()))?;
+    anyhow::ensure!(status.success(), "{} ended with {status}", name.display());
+    Ok(())
+}
+
+fn contest(setting: &Setting) -> Contest<'_> {
+    let directory = setting.path("turn");
+    Contest { rounds: setting.rounds, servers: &[], directory, output: "data" }
+}
