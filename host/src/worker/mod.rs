@@ -49,7 +49,7 @@ pub fn run() -> Result<ExitCode, SetupError> {
     let sent = match task::run(&context, task, artefact) {
         Ok(receipt) => send_receipt(&link, receipt).map(|()| ExitCode::SUCCESS),
         Err(error) => {
-            let message = FromWorker::Error { report: report::error_report(&error) };
+            let message = FromWorker::Error { report: context.report(&error) };
             link.send(&message).map(|()| ExitCode::from(REPORTED))
         }
     };

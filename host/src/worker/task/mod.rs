@@ -3,31 +3,40 @@ mod assess;
 mod backup;
 mod restore;
 
-use super::{error::WorkerError, link::Link, reader, services::Services};
+use super::{
+    error::WorkerError, link::Link, reader, report::Refusals, services::Services,
+};
 use crate::{
     plugin::{LoadedEngine, PluginSettings, Registry, Sha256},
-    supervisor::job::{EnginePin, Job, Receipt, Task, UndoTask, VerifyTask},
+    supervisor::job::{EnginePin, ErrorReport, Job, Receipt, Task, UndoTask, VerifyTask},
 };
 use dbbackup_plugin_api::document::{plugin::PluginNote, undo::UndoRequest};
 use serde_json::Value;
 use std::{fs::File, sync::Arc};
 
 /// What every task needs.
+#[derive(Clone)]
 pub(super) struct Context {
     link: Arc<Link>,
+    refusals: Arc<Refusals>,
     job: Job,
 }
 
 impl Context {
     pub(super) fn new(link: Arc<Link>, job: Job) -> Self {
-        Self { link, job }
+        Self { link, refusals: Arc::default(), job }
+    }
+
+    /// An error as the supervisor gets it.
+    pub(super) fn report(&self, error: &WorkerError) -> ErrorReport {
+        self.refusals.report(error)
     }
 
     /// Loads the plugin of an engine and makes the engine.
     fn load(&self, pin: &EnginePin, options: &Value) -> Result<LoadedEngine, WorkerError> {
         let registry = self.registry(pin)?;
-        let link = Arc::clone(&self.link);
-        let host = Services::for_engine(link, &self.job, &pin.plugin, &pin.engine);
+        let (link, refusals) = (Arc::clone(&self.link), Arc::clone(&self.refusals));
+        let host = Services::for_engine(link, refusals, &self.job, pin);
         Ok(registry.load(&pin.engine, host, options.clone())?)
     }
 
