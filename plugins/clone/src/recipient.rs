@@ -122,7 +122,10 @@ impl Donor {
             init_statements: vec!["SET NAMES utf8mb4".to_owned()],
             ..ConnectOptions::from_document(&run.request.connection, None)
         };
-        Session::connect(&options)
+        let mut session = Session::connect(&options)?;
+        // It has nothing to say while the recipient clones, and is asked afterwards.
+        session.stay_while_idle(server_clone::LONGEST_CLONE)?;
+        Ok(session)
     }
 
     /// Every name and the password quoted; the directory comes quoted.
