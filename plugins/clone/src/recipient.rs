@@ -34,7 +34,7 @@ pub(crate) fn backup(
     unstartable::check(&mut donor_session)?;
     let sees_all_tables = unseen::sees_all(&donor_session.grants()?);
     let beside = match options.include_non_innodb {
-        true => Some(Beside::prepare(&mut donor_session)?),
+        true => Some(Beside::prepare(&mut donor_session, run)?),
         false => None,
     };
     let mut degraded = match beside {

@@ -10,6 +10,7 @@
 
 mod error;
 mod table;
+mod time;
 mod write;
 
 use dbbackup_sdk::{
@@ -55,8 +56,9 @@ impl Beside {
     /// the dump will be like this one.
     ///
     /// # Errors
-    /// [`BesideError::Privileges`] with the statement that gives what is lacking.
-    pub(crate) fn prepare(session: &mut Session) -> Result<Self, BesideError> {
+    /// [`BesideError::Privileges`] with the statement that gives what is lacking;
+    /// [`BesideError::TooLarge`] for tables that the lock is too short for.
+    pub(crate) fn prepare(session: &mut Session, run: &BackupRun) -> Result<Self, BesideError> {
         let grants = session.grants()?;
         let required = PRIVILEGES.map(Requirement::global);
         let missing = grants.missing(&required);
@@ -71,6 +73,10 @@ impl Beside {
         }
         let mut options = session.options().clone();
         options.init_statements.extend(SESSION_SETTINGS.map(str::to_owned));
+        // With those settings, sizes are those of now, and not of yesterday.
+        let mut meta = Session::connect(&options)?;
+        time::check(&table::list(&mut meta)?, LockBudget::from(&run.request.lock_budget).hold)?;
+        meta.quit()?;
         Ok(Self { options })
     }
 

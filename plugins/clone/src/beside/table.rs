@@ -8,7 +8,8 @@ use dbbackup_sdk::server::{Session, SessionError};
 /// (`FEDERATED`, `BLACKHOLE`) comes whole out of a clone: its definition is everything. Rows of `MEMORY`
 /// would not survive a restart of the source either.
 const TABLES: &str = "SELECT TABLE_SCHEMA AS schema_name, TABLE_NAME AS table_name, \
-     ENGINE AS storage_engine, COALESCE(DATA_LENGTH, 0) AS bytes FROM information_schema.TABLES \
+     ENGINE AS storage_engine, GREATEST(CAST(COALESCE(DATA_LENGTH, 0) AS SIGNED) \
+     - CAST(COALESCE(DATA_FREE, 0) AS SIGNED), 0) AS bytes FROM information_schema.TABLES \
      WHERE TABLE_TYPE = 'BASE TABLE' AND ENGINE IS NOT NULL \
      AND ENGINE NOT IN ('InnoDB', 'BLACKHOLE', 'FEDERATED', 'MEMORY', 'PERFORMANCE_SCHEMA') \
      AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema') \
@@ -20,7 +21,7 @@ pub(super) struct Table {
     pub(super) schema: String,
     pub(super) name: String,
     pub(super) storage_engine: String,
-    /// Bytes of its rows, about.
+    /// Bytes of its rows, about; without what deleted ones have left.
     pub(super) bytes: u64,
 }
 
