@@ -21,7 +21,7 @@ use dbbackup_sdk::{
     },
     dump::SESSION_SETTINGS,
     serde_json::json,
-    server::{CancelWatch, LockBudget, Requirement, Session, SessionError, quote::Escaping},
+    server::{CancelWatch, LockBudget, Requirement, Session, quote::Escaping},
     wire::ConnectOptions,
 };
 
@@ -110,16 +110,9 @@ impl Beside {
         dumped.coordinates = position(&mut meta)?;
         let mut writer = Writer::open(sink, &run.host, &mut meta, &dumped)?;
         let read = dumped.tables.iter().try_for_each(|table| writer.table(lock.session(), table));
-        let lock = match (lock.unlock(), read) {
-            // A lock that had to be ended took the session along, and is the reason that counts.
-            (Err(exceeded @ SessionError::LockBudgetExceeded { .. }), _) => {
-                return Err(exceeded.into());
-            }
-            (_, Err(error)) => return Err(error),
-            (lock, Ok(())) => lock?,
-        };
+        let ((), cost) = lock.unlock_after(read)?;
         dumped.rows = writer.finish()?;
-        dumped.lock = Some(lock.into());
+        dumped.lock = Some(cost.into());
         Ok(dumped)
     }
 }
