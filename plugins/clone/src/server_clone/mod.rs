@@ -122,18 +122,16 @@ impl<'a> CloningServer<'a> {
 
     /// Encrypted tablespaces are kept on request, or the run ends here.
     fn check_encrypted(&mut self, directory: &Path) -> Result<(), MethodError> {
-        let first = encrypted::first_in(directory);
-        let first = first.map_err(|source| MethodError::io("look into", directory, source))?;
+        let failed = |source| MethodError::io("look into", directory, source);
+        let inside = |path: &Path| path.strip_prefix(directory).unwrap_or(path).to_owned();
+        let first = encrypted::first_in(directory).map_err(failed)?;
         self.has_encrypted = first.is_some();
-        if encrypted::has_redo_key(directory)
-            .map_err(|source| MethodError::io("look into", directory, source))?
-        {
-            return Err(MethodError::RedoKey);
+        if let Some(path) = encrypted::first_with_clear_key(directory).map_err(failed)? {
+            return Err(MethodError::KeyInClear { file: inside(&path) });
         }
         match first {
             Some(path) if self.options.encrypted == Encrypted::Refuse => {
-                let file = path.strip_prefix(directory).unwrap_or(&path).to_owned();
-                Err(MethodError::Encrypted { file })
+                Err(MethodError::Encrypted { file: inside(&path) })
             }
             _ => Ok(()),
         }
