@@ -1,7 +1,9 @@
 //! The doctor of the engine: what it says of a Btrfs, and of what is none. It changes nothing.
 use super::{Machine, SUBVOLUME, needs_btrfs};
 use anyhow::{Result, ensure};
-use dbbackup_testkit::{BtrfsDisk, Flavor, Outcome, Rig, Server, ServerOptions, skip};
+use dbbackup_testkit::{
+    BtrfsDisk, Flavor, Outcome, Rig, Server, ServerOptions, run_program, skip,
+};
 
 fn doctor(rig: &Rig, server: &Server) -> Result<Outcome> {
     rig.dbbackup_on(server, ["engine", "doctor", "--engine", "btrfs-snapshot"]).run()
@@ -44,7 +46,6 @@ fn elsewhere_the_doctor_says_what_it_is_not_and_what_helps() -> Result<()> {
 }
 
 fn is_btrfs(server: &Server) -> Result<bool> {
-    /// `BTRFS_SUPER_MAGIC`.
-    const BTRFS: u32 = 0x9123_683e;
-    Ok(u32::try_from(rustix::fs::statfs(server.datadir())?.f_type) == Ok(BTRFS))
+    let stat = run_program("stat", &["-f", "-c", "%T", &server.datadir().display().to_string()])?;
+    Ok(stat.trim() == "btrfs")
 }
