@@ -128,7 +128,9 @@ fn the_text_beside_a_clone_makes_schemas_that_are_not_there() -> Result<()> {
     let server = Server::start(Flavor::Mysql97, ServerOptions::default())?;
     let source = Source { rig: Rig::new()?, server };
     fill(&source.server)?;
-    source.server.sql("ALTER DATABASE `odd name` CHARACTER SET latin1 COLLATE latin1_german2_ci")?;
+    source
+        .server
+        .sql("ALTER DATABASE `odd name` CHARACTER SET latin1 COLLATE latin1_german2_ci")?;
     let backup = source.backup("protocol", "db/").args(["--include-non-innodb", "--max-lock=1m"]);
     backup.run()?.expect_success()?;
     let text = fs::read(source.rig.path("db/.dbbackup/non-innodb.sql"))?;
@@ -161,8 +163,7 @@ fn tables_that_no_lock_of_this_length_suffices_for_are_refused_before_the_clone(
             .expect_stderr("allow it with --max-lock 1s")?;
         ensure!(!source.rig.path("db.tar").exists(), "an artefact was written");
     }
-    let clones: u64 =
-        source.server.row("SELECT COUNT(*) FROM performance_schema.clone_status")?;
+    let clones: u64 = source.server.row("SELECT COUNT(*) FROM performance_schema.clone_status")?;
     ensure!(clones == 0, "the server cloned before it was refused");
     Ok(())
 }

@@ -3,8 +3,8 @@
 use crate::shop::Shop;
 use anyhow::{Result, ensure};
 use dbbackup_testkit::{
-    ADMIN_PASSWORD, ADMIN_USER, BtrfsDisk, Direction, Ending, FaultProxy, Random, Signal, env, pause,
-    skip, wait_until,
+    ADMIN_PASSWORD, ADMIN_USER, BtrfsDisk, Direction, Ending, FaultProxy, Random, Signal, env,
+    pause, skip, wait_until,
 };
 use serde_json::Value;
 use std::fs;

@@ -300,7 +300,10 @@ mod tests {
     fn of_a_statement_only_what_it_does_and_to_what_is_shown() {
         for (statement, shown) in [
             ("CREATE TABLE shop.`a b` ENGINE=MyISAM AS SELECT 'secret'", "CREATE TABLE shop.`a b`"),
-            ("CREATE TABLE IF NOT EXISTS t (c CHAR(9) DEFAULT 'secret')", "CREATE TABLE IF NOT EXISTS t"),
+            (
+                "CREATE TABLE IF NOT EXISTS t (c CHAR(9) DEFAULT 'secret')",
+                "CREATE TABLE IF NOT EXISTS t",
+            ),
             ("ALTER TABLE t CONNECTION='mysql://u:secret@h/d'", "ALTER TABLE t"),
             ("TRUNCATE t", "TRUNCATE t"),
             ("", ""),

@@ -130,7 +130,8 @@ mod tests {
     fn a_target_is_blocked_while_nothing_ends_of_what_it_was_given() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let blocked = |work: &TargetWork, second| work.blocked(at(second)).map(|time| time.as_secs());
+        let blocked =
+            |work: &TargetWork, second| work.blocked(at(second)).map(|time| time.as_secs());
         let mut work = TargetWork::default();
         assert_eq!(blocked(&work, 5), None);
         work.begin(at(10));

@@ -32,7 +32,8 @@ mod tests {
     #[test]
     fn the_failure_of_the_work_is_told_and_what_failed_after_it_is_a_warning() {
         let mut warned = Vec::new();
-        let mut told = |work, after| both(work, after, |text| warned.push(text)).map_err(|e| e.code());
+        let mut told =
+            |work, after| both(work, after, |text| warned.push(text)).map_err(|e| e.code());
         let died = || Failure::from(RestoreError::SyncDied);
         assert_eq!(told(Err(died()), Err(synced())), Err("E-RESTORE-SYNC".to_owned()));
         assert_eq!(told(Ok(7), Err(synced())), Err("E-RESTORE-IO".to_owned()));

@@ -204,7 +204,8 @@ impl<'a> Watch<'a> {
             }
             FromWorker::JournalDone { request, number } => {
                 self.clock.sign_of_life(now);
-                let done = journal.ok_or(JournalError::NotKept).and_then(|journal| journal.done(number));
+                let done =
+                    journal.ok_or(JournalError::NotKept).and_then(|journal| journal.done(number));
                 self.answer(request, done.map(|()| number));
             }
             FromWorker::Files { files } => self.files.extend(files),

@@ -1,10 +1,6 @@
 //! Errors as they go to the supervisor, and those of the host as they go to plugins and come back.
 use super::error::WorkerError;
-use crate::{
-    exit::Exit,
-    plugin::PluginError,
-    supervisor::job::ErrorReport,
-};
+use crate::{exit::Exit, plugin::PluginError, supervisor::job::ErrorReport};
 use dbbackup_plugin_api::{
     abi_stable::std_types::{RResult, RString},
     error::{AbiResult, EngineError, ErrorCode},

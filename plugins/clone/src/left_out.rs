@@ -67,7 +67,10 @@ pub(crate) fn in_memory(session: &mut Session) -> Result<Vec<ExcludedRecord>, Se
 }
 
 /// The first of many records, and how many more there are.
-pub(crate) fn shortened(mut records: Vec<ExcludedRecord>, of_the_rest: &str) -> Vec<ExcludedRecord> {
+pub(crate) fn shortened(
+    mut records: Vec<ExcludedRecord>,
+    of_the_rest: &str,
+) -> Vec<ExcludedRecord> {
     let more = records.len().saturating_sub(MAX_NAMED);
     if more > 0 {
         records.truncate(MAX_NAMED);

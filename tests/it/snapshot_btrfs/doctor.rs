@@ -1,9 +1,7 @@
 //! The doctor of the engine: what it says of a Btrfs, and of what is none. It changes nothing.
 use super::{Machine, SUBVOLUME, needs_btrfs};
 use anyhow::{Result, ensure};
-use dbbackup_testkit::{
-    BtrfsDisk, Flavor, Outcome, Rig, Server, ServerOptions, run_program, skip,
-};
+use dbbackup_testkit::{BtrfsDisk, Flavor, Outcome, Rig, Server, ServerOptions, run_program, skip};
 
 fn doctor(rig: &Rig, server: &Server) -> Result<Outcome> {
     rig.dbbackup_on(server, ["engine", "doctor", "--engine", "btrfs-snapshot"]).run()

@@ -55,10 +55,7 @@ struct Running {
 }
 
 impl Disk {
-    pub(super) fn start(
-        latch: Arc<Latch>,
-        progress: Arc<Progress>,
-    ) -> Result<Self, PipelineError> {
+    pub(super) fn start(latch: Arc<Latch>, progress: Arc<Progress>) -> Result<Self, PipelineError> {
         let (jobs, queue) = bounded(WAITING_JOBS);
         let blocks = Arc::<Mutex<Vec<AlignedBlock>>>::default();
         let (inner, pool) = (latch.clone(), blocks.clone());

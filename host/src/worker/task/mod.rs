@@ -3,9 +3,7 @@ mod assess;
 mod backup;
 mod restore;
 
-use super::{
-    error::WorkerError, link::Link, reader, report::Refusals, services::Services,
-};
+use super::{error::WorkerError, link::Link, reader, report::Refusals, services::Services};
 use crate::{
     plugin::{LoadedEngine, PluginSettings, Registry, Sha256},
     supervisor::job::{EnginePin, ErrorReport, Job, Receipt, Task, UndoTask, VerifyTask},

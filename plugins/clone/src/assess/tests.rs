@@ -119,7 +119,10 @@ fn what_a_recipient_holds_itself_is_in_nobodys_way() {
     let method = |method| Options { method, ..Options::default() };
     let found = |method: Options| {
         let blockers = assess(&environment(facts.clone()), &method).blockers;
-        blockers.iter().filter(|found| found.what.contains("encrypted") || found.what.contains("empty")).count()
+        blockers
+            .iter()
+            .filter(|found| found.what.contains("encrypted") || found.what.contains("empty"))
+            .count()
     };
     assert_eq!((found(method(Method::Recipient)), found(method(Method::Protocol))), (0, 2));
 }

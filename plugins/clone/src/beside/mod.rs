@@ -143,10 +143,10 @@ impl Dumped {
         }
         let file = format!("{OUR_ROOT}/{BESIDE_PATH}");
         let why = format!("not in the clone but dumped beside it, in {file}");
-        let records = self.tables.iter().map(|table| ExcludedRecord {
-            what: table.to_string(),
-            why: why.clone(),
-        });
+        let records = self
+            .tables
+            .iter()
+            .map(|table| ExcludedRecord { what: table.to_string(), why: why.clone() });
         summary.excluded.extend(records);
         summary.restore_needs.push(format!("{file} loaded after the first start"));
         let names: Vec<String> = self.tables.iter().map(Table::to_string).collect();

@@ -15,8 +15,7 @@ const USUAL: u64 = 100_000_000;
 /// # Errors
 /// [`BesideError::TooLarge`].
 pub(super) fn check(tables: &[Table], hold: Duration) -> Result<(), BesideError> {
-    let bytes: u64 =
-        tables.iter().filter(|table| table.has_rows()).map(|table| table.bytes).sum();
+    let bytes: u64 = tables.iter().filter(|table| table.has_rows()).map(|table| table.bytes).sum();
     let usual = time(bytes, USUAL);
     if time(bytes, FASTEST) > hold {
         return Err(BesideError::TooLarge { count: tables.len(), bytes, hold, usual });

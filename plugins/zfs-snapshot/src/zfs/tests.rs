@@ -1,5 +1,6 @@
 use super::{
-    DESTROYS, destroy, is_tried_again, lacking, lines, record_sizes, smallest, snapshot, snapshots_of,
+    DESTROYS, destroy, is_tried_again, lacking, lines, record_sizes, smallest, snapshot,
+    snapshots_of,
 };
 
 fn named(names: &[&str]) -> Vec<String> {
