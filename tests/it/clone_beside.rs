@@ -143,7 +143,8 @@ fn the_text_beside_a_clone_makes_schemas_that_are_not_there() -> Result<()> {
     )?;
     ensure!(collation == "latin1_german2_ci", "{collation}");
     // No row of a table in memory is anywhere, and its definition is in the clone.
-    let all = |server| Ok::<_, anyhow::Error>(contents(server)?.without(DEFINITION_IN_MEMORY));
+    let all =
+        |server: &Server| Ok::<_, anyhow::Error>(contents(server)?.without(DEFINITION_IN_MEMORY));
     all(&source.server)?.expect_same(&all(&empty)?)?;
     // Loaded over the schema that a clone brings, nothing of it changes.
     load_with_client(&empty, &text)?;

@@ -20,7 +20,7 @@ const DDL_WAIT: Duration = Duration::from_secs(10);
 const LOCK_WAIT_TIMEOUT: u16 = 1205;
 /// DDL that keeps others waiting, the oldest first; of those sessions that the account sees.
 const RUNNING_DDL: &str = "SELECT ID, INFO FROM information_schema.PROCESSLIST \
-     WHERE ID <> CONNECTION_ID() AND STATE NOT LIKE 'Waiting for %' AND (INFO LIKE 'CREATE %' \
+     WHERE ID <> CONNECTION_ID() AND COALESCE(STATE, '') NOT LIKE 'Waiting for %' AND (INFO LIKE 'CREATE %' \
      OR INFO LIKE 'ALTER %' OR INFO LIKE 'DROP %' OR INFO LIKE 'RENAME %' OR INFO LIKE 'TRUNCATE %' \
      OR INFO LIKE 'OPTIMIZE %' OR INFO LIKE 'REPAIR %') ORDER BY TIME DESC LIMIT 1";
 
@@ -78,7 +78,13 @@ impl Session {
 
     /// What was in the way of a statement, as far as the account may see it.
     fn busy(&mut self, step: &'static str) -> ServerError {
-        let found = self.try_rows(RUNNING_DDL).unwrap_or_default();
+        let found = match self.try_rows(RUNNING_DDL) {
+            Ok(rows) => rows,
+            Err(_) => {
+                tracing::debug!(step, "the server does not say what is in the way");
+                Vec::new()
+            }
+        };
         let ddl = found.first().and_then(|row| {
             let id = row.get_opt::<u64, _>(0)?.ok()?;
             let text = row.get_opt::<Vec<u8>, _>(1)?.ok()?;

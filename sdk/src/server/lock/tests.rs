@@ -35,7 +35,8 @@ fn work_that_fails_by_itself_says_why_and_one_that_does_not_is_reported_with_its
         let failed = after::<u8, _>(Err(other("its work")), unlocked);
         assert!(failed.expect_err("a failure").to_string().contains("its work"));
     }
-    let failed = after(Ok(7), Err(other("its release"))).expect_err("a failure");
+    let failed = after::<u8, SessionError>(Ok(7), Err(other("its release")));
+    let failed = failed.expect_err("a failure");
     assert!(failed.to_string().contains("its release"), "{failed}");
     let (value, cost) = after::<_, SessionError>(Ok(7), Ok(report())).expect("both are good");
     assert_eq!((value, cost), (7, report()));
