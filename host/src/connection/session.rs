@@ -20,9 +20,10 @@ const DDL_WAIT: Duration = Duration::from_secs(10);
 const LOCK_WAIT_TIMEOUT: u16 = 1205;
 /// DDL that keeps others waiting, the oldest first; of those sessions that the account sees.
 const RUNNING_DDL: &str = "SELECT ID, INFO FROM information_schema.PROCESSLIST \
-     WHERE ID <> CONNECTION_ID() AND COALESCE(STATE, '') NOT LIKE 'Waiting for %' AND (INFO LIKE 'CREATE %' \
-     OR INFO LIKE 'ALTER %' OR INFO LIKE 'DROP %' OR INFO LIKE 'RENAME %' OR INFO LIKE 'TRUNCATE %' \
-     OR INFO LIKE 'OPTIMIZE %' OR INFO LIKE 'REPAIR %') ORDER BY TIME DESC LIMIT 1";
+     WHERE ID <> CONNECTION_ID() AND COALESCE(STATE, '') NOT LIKE 'Waiting for %' \
+     AND (INFO LIKE 'CREATE %' OR INFO LIKE 'ALTER %' OR INFO LIKE 'DROP %' OR INFO LIKE 'RENAME %' \
+     OR INFO LIKE 'TRUNCATE %' OR INFO LIKE 'OPTIMIZE %' OR INFO LIKE 'REPAIR %') \
+     ORDER BY TIME DESC LIMIT 1";
 
 /// Server errors that mean "this account or password is refused".
 const ACCESS_DENIED: [u16; 6] = [1044, 1045, 1130, 1698, 1862, 3118];
