@@ -19,6 +19,9 @@ use std::{
 /// Time between two turns of the bar's spinner.
 const TICK: Duration = Duration::from_millis(120);
 
+/// A target that takes nothing for so long is told.
+const WORTH_A_WARNING: Duration = Duration::from_secs(5);
+
 /// Shows the events of a run.
 pub(crate) struct ProgressView {
     form: Form,
@@ -79,6 +82,8 @@ impl Observer for ProgressView {
             (Form::Json, event) => write_event(event),
             (_, RunEvent::Log(log)) => write_log(log),
             (_, RunEvent::Step { what }) => tracing::info!("{what}"),
+            // Every disk takes a moment for a large sync.
+            (_, RunEvent::TargetStalled { since }) if *since < WORTH_A_WARNING => {}
             (_, RunEvent::TargetStalled { since }) => {
                 tracing::warn!("the target has taken no bytes for {} s", since.as_secs());
             }

@@ -33,6 +33,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+mod both;
 mod directory;
 mod error;
 mod extract;
@@ -184,8 +185,9 @@ impl Restore<'_> {
         let task = self.task(request)?;
         let done = self.work(Task::RestoreRun(task), Some(&mut journal));
         self.undo().records(&mut journal);
-        journal.close()?;
-        let Receipt::Restore(summary) = done? else {
+        let closed = journal.close().map_err(Failure::from);
+        let done = both::both(done, closed, |text| self.warn(text))?;
+        let Receipt::Restore(summary) = done else {
             return Err(SupervisorError::OtherReceipt { task: "restore" }.into());
         };
         let warnings = warnings.into_iter().chain(summary.warnings.clone()).collect();

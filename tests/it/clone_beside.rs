@@ -2,7 +2,7 @@
 //! are of one instant, and who may not read them is told so before anything is written.
 use crate::{cloned::Source, logical::load_with_client};
 use anyhow::{Context as _, Result, ensure};
-use dbbackup_testkit::{Contents, Flavor, Outcome, Server, ServerOptions};
+use dbbackup_testkit::{Contents, Flavor, Outcome, Rig, Server, ServerOptions};
 use std::{fs, path::Path, process::Command, time::Duration};
 
 /// Tables of every storage engine that a clone leaves empty; names and values that want quoting.
@@ -30,13 +30,18 @@ const TRIGGER: &str = "CREATE TRIGGER `odd name`.notes AFTER INSERT ON `odd name
     FOR EACH ROW INSERT INTO `odd name`.seen VALUES (NEW.t)";
 /// The table whose rows end with the server.
 const MEMORY: &str = "data `odd name`.`fleeting`";
+const DEFINITION_IN_MEMORY: &str = "table `odd name`.`fleeting`";
 
 fn source() -> Result<Source> {
     let source = Source::start(ServerOptions::default())?;
-    source.server.sql(TABLES)?;
-    source.server.sql(TRIGGER)?;
-    source.server.sql("INSERT INTO `odd name`.`my isam` (t) VALUES ('seen once')")?;
+    fill(&source.server)?;
     Ok(source)
+}
+
+fn fill(server: &Server) -> Result<()> {
+    server.sql(TABLES)?;
+    server.sql(TRIGGER)?;
+    server.sql("INSERT INTO `odd name`.`my isam` (t) VALUES ('seen once')")
 }
 
 fn contents(server: &Server) -> Result<Contents> {
@@ -101,6 +106,69 @@ fn tables_are_dumped_beside_a_clone_that_the_server_makes() -> Result<()> {
     comes_back(&source, "db.tar.gz")
 }
 
+/// The donor's tables, and not the recipient's.
+#[test]
+fn tables_are_dumped_beside_a_clone_that_a_recipient_makes() -> Result<()> {
+    let source = source()?;
+    let recipient = source.recipient()?;
+    recipient.sql("CREATE DATABASE own; CREATE TABLE own.isam (i INT) ENGINE=MyISAM")?;
+    let backup = source.backup_by(&recipient, "db/").args(["--include-non-innodb"]);
+    backup.args(["--max-lock=1m"]).run()?.expect_success()?;
+    let manifest = source.manifest("db/")?;
+    let tables = manifest["source"]["non_innodb"]["tables"].to_string();
+    ensure!(tables.contains("odd name.my isam (MyISAM)") && !tables.contains("own."), "{tables}");
+    let excluded = manifest["excluded"].to_string();
+    ensure!(excluded.contains("odd name.fleeting (MEMORY)"), "{excluded}");
+    comes_back(&source, "db/")
+}
+
+/// A schema that was made after the clone is in the text alone.
+#[test]
+fn the_text_beside_a_clone_makes_schemas_that_are_not_there() -> Result<()> {
+    let server = Server::start(Flavor::Mysql97, ServerOptions::default())?;
+    let source = Source { rig: Rig::new()?, server };
+    fill(&source.server)?;
+    source
+        .server
+        .sql("ALTER DATABASE `odd name` CHARACTER SET latin1 COLLATE latin1_german2_ci")?;
+    let backup = source.backup("protocol", "db/").args(["--include-non-innodb", "--max-lock=1m"]);
+    backup.run()?.expect_success()?;
+    let text = fs::read(source.rig.path("db/.dbbackup/non-innodb.sql"))?;
+
+    let empty = Server::start(Flavor::Mysql97, ServerOptions::default())?;
+    load_with_client(&empty, &text)?;
+    let collation: String = empty.row(
+        "SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA \
+         WHERE SCHEMA_NAME = 'odd name'",
+    )?;
+    ensure!(collation == "latin1_german2_ci", "{collation}");
+    // No row of a table in memory is anywhere, and its definition is in the clone.
+    let all =
+        |server: &Server| Ok::<_, anyhow::Error>(contents(server)?.without(DEFINITION_IN_MEMORY));
+    all(&source.server)?.expect_same(&all(&empty)?)?;
+    // Loaded over the schema that a clone brings, nothing of it changes.
+    load_with_client(&empty, &text)?;
+    all(&source.server)?.expect_same(&all(&empty)?)
+}
+
+#[test]
+fn tables_that_no_lock_of_this_length_suffices_for_are_refused_before_the_clone() -> Result<()> {
+    let source = source()?;
+    for method in ["protocol", "local"] {
+        let backup = source.backup(method, "db.tar").args(["--include-non-innodb"]);
+        let refused = backup.args(["--max-lock=1ms"]).run()?;
+        refused
+            .expect_exit(9)?
+            .expect_stderr("8 tables that are not InnoDB's hold ")?
+            .expect_stderr(" MB, which cannot be read within a lock of 1 ms")?
+            .expect_stderr("allow it with --max-lock 1s")?;
+        ensure!(!source.rig.path("db.tar").exists(), "an artefact was written");
+    }
+    let clones: u64 = source.server.row("SELECT COUNT(*) FROM performance_schema.clone_status")?;
+    ensure!(clones == 0, "the server cloned before it was refused");
+    Ok(())
+}
+
 #[test]
 fn tables_beside_a_clone_are_locked_within_the_budget() -> Result<()> {
     let source = Source::start(ServerOptions::default())?;
@@ -114,9 +182,14 @@ fn tables_beside_a_clone_are_locked_within_the_budget() -> Result<()> {
     writer.run("UNLOCK TABLES; INSERT INTO kinds.isam VALUES (1)")
 }
 
+/// Small tables, whose definitions alone take longer.
 #[test]
 fn a_lock_beside_a_clone_that_is_held_beyond_its_budget_is_told_as_such() -> Result<()> {
-    let source = source()?;
+    let source = Source::start(ServerOptions::default())?;
+    for number in 0..20 {
+        let table = format!("kinds.isam{number}");
+        source.server.sql(&format!("CREATE TABLE {table} (i INT) ENGINE=MyISAM"))?;
+    }
     let backup = source.backup("protocol", "db.tar").args(["--include-non-innodb"]);
     let refused = backup.args(["--max-lock=1ms"]).run()?;
     refused

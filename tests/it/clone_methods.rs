@@ -180,6 +180,68 @@ fn tables_that_would_come_back_empty_are_refused_or_accepted_by_name() -> Result
 }
 
 #[test]
+fn tables_in_memory_come_back_empty_and_are_named_without_a_refusal() -> Result<()> {
+    let source = Source::start(ServerOptions::default())?;
+    source.server.sql(
+        "CREATE TABLE kinds.fleeting (i INT) ENGINE=MEMORY; INSERT INTO kinds.fleeting VALUES (1)",
+    )?;
+    for method in ["protocol", "local"] {
+        let output = format!("{method}.tar");
+        source.backup(method, &output).run()?.expect_success()?;
+        let manifest = source.manifest(&output)?;
+        let records = manifest["excluded"].as_array().context("a list")?;
+        let record = records.iter().find(|record| record["what"] == "kinds.fleeting (MEMORY)");
+        let why = record.with_context(|| manifest["excluded"].to_string())?["why"].to_string();
+        ensure!(why.contains("end with the server"), "{why}");
+        ensure!(manifest["degraded"].as_array().is_none_or(Vec::is_empty), "{manifest}");
+    }
+    Ok(())
+}
+
+/// The archive takes much longer than the servers let sessions idle.
+#[test]
+fn servers_that_end_idle_sessions_soon_are_asked_when_the_clone_is_archived() -> Result<()> {
+    let source = Source::start(ServerOptions::default())?;
+    let recipient = source.recipient()?;
+    for server in [&source.server, &recipient] {
+        server.sql("SET GLOBAL wait_timeout = 2")?;
+    }
+    let slow = ["--limit-rate", "10M"];
+    for backup in
+        [source.backup_by(&recipient, "recipient.tar"), source.backup("local", "local.tar")]
+    {
+        backup.args(slow).run()?.expect_success()?;
+    }
+    for artefact in ["recipient.tar", "local.tar"] {
+        let bytes = fs::metadata(source.rig.path(artefact))?.len();
+        ensure!(bytes > 50_000_000, "{bytes} bytes: the sessions did not idle for long");
+    }
+    Ok(())
+}
+
+#[test]
+fn options_of_another_method_end_the_run_before_it_begins() -> Result<()> {
+    let server = Server::start(Flavor::Mysql97, ServerOptions::default())?;
+    let rig = Rig::new()?;
+    let run = |method: &[&str], option: &str| {
+        let backup = ["physical-backup", "--engine", "clone", "--output", "db.tar"];
+        let all = method.iter().copied().chain([option]);
+        let options = all.flat_map(|option| ["--engine-option".to_owned(), option.to_owned()]);
+        rig.dbbackup_on(&server, backup).args(options).run()
+    };
+    let recipient = ["method=recipient", "donor_host=127.0.0.1", "data_dir=/nonexistent"];
+    for (method, name) in [(&["method=local"][..], "local"), (&recipient[..], "recipient")] {
+        for compression in ["zlib", "zstd"] {
+            run(method, &format!("compression={compression}"))?
+                .expect_exit(3)?
+                .expect_stderr(&format!("compression is for method protocol, not {name}"))?;
+        }
+    }
+    ensure!(!rig.path("db.tar").exists(), "an artefact was written");
+    run(&["method=protocol"], "compression=zstd")?.expect_success().map(drop)
+}
+
+#[test]
 fn the_doctor_says_which_statement_is_missing() -> Result<()> {
     let source = Server::start(Flavor::Mysql97, ServerOptions::default())?;
     let rig = Rig::new()?;

@@ -2,7 +2,7 @@
 //! stock server, every table is whole, and the binlog from the exact position leads to the source.
 use crate::cloned::{Source, expect_bracket, text};
 use anyhow::{Context as _, Result, ensure};
-use dbbackup_testkit::{ADMIN_PASSWORD, ADMIN_USER, Flavor, Server, ServerOptions};
+use dbbackup_testkit::ServerOptions;
 use std::fs;
 
 #[test]
@@ -25,26 +25,14 @@ fn a_local_clone_comes_back_as_of_an_exact_position() -> Result<()> {
 #[test]
 fn a_clone_of_a_recipient_comes_back_as_of_an_exact_position() -> Result<()> {
     let source = Source::start(ServerOptions::default())?;
-    let recipient = Server::start(Flavor::Mysql97, ServerOptions::default())?;
-    let donor = format!("127.0.0.1:{}", source.server.port());
-    let options = [
-        "method=recipient".to_owned(),
-        "donor_host=127.0.0.1".to_owned(),
-        format!("donor_port={}", source.server.port()),
-        format!("donor_user={ADMIN_USER}"),
-        format!("data_dir={}", text(&source.rig.tmp_dir())),
-    ];
-    let backup = || {
-        let arguments = ["physical-backup", "--engine", "clone", "--output", "db.tar"];
-        let run = source.rig.dbbackup_on(&recipient, arguments);
-        let run = run.env("DBBACKUP_CLONE_DONOR_PASSWORD", ADMIN_PASSWORD);
-        options.iter().fold(run, |run, option| run.args(["--engine-option", option]))
-    };
-    let refused = backup().run()?;
+    let recipient = source.recipient()?;
+    recipient.sql("SET GLOBAL clone_valid_donor_list = ''")?;
+    let refused = source.backup_by(&recipient, "db.tar").run()?;
     refused.expect_exit(4)?.expect_stderr("SET GLOBAL clone_valid_donor_list")?;
+    let donor = format!("127.0.0.1:{}", source.server.port());
     recipient.sql(&format!("SET GLOBAL clone_valid_donor_list = '{donor}'"))?;
 
-    source.under_load(backup())?;
+    source.under_load(source.backup_by(&recipient, "db.tar"))?;
     ensure!(fs::read_dir(source.rig.tmp_dir())?.next().is_none(), "something is left");
     recipient.expect_writable_within(std::time::Duration::from_secs(5))?;
     source.restore("db.tar", "restored")?;

@@ -88,6 +88,29 @@ impl Source {
             .deadline(Duration::from_secs(300))
     }
 
+    /// A second server, which takes this one for a donor.
+    pub(crate) fn recipient(&self) -> Result<Server> {
+        let recipient = Server::start(Flavor::Mysql97, ServerOptions::default())?;
+        let port = self.server.port();
+        recipient.sql(&format!("SET GLOBAL clone_valid_donor_list = '127.0.0.1:{port}'"))?;
+        Ok(recipient)
+    }
+
+    /// Prepares `physical-backup --engine clone` of this server by a recipient.
+    pub(crate) fn backup_by(&self, recipient: &Server, output: &str) -> Invocation {
+        let options = [
+            "method=recipient".to_owned(),
+            "donor_host=127.0.0.1".to_owned(),
+            format!("donor_port={}", self.server.port()),
+            format!("donor_user={ADMIN_USER}"),
+            format!("data_dir={}", text(&self.rig.tmp_dir())),
+        ];
+        let arguments = ["physical-backup", "--engine", "clone", "--output", output];
+        let run = self.rig.dbbackup_on(recipient, arguments).deadline(Duration::from_secs(300));
+        let run = run.env("DBBACKUP_CLONE_DONOR_PASSWORD", ADMIN_PASSWORD);
+        options.iter().fold(run, |run, option| run.args(["--engine-option", option]))
+    }
+
     /// Runs a backup in the middle of writes and DDL; both go on for a while afterwards.
     pub(crate) fn under_load(&self, backup: Invocation) -> Result<()> {
         let write = WriteLoad::start(&self.server)?;

@@ -3,8 +3,10 @@
 use crate::shop::Shop;
 use anyhow::{Result, ensure};
 use dbbackup_testkit::{
-    ADMIN_PASSWORD, ADMIN_USER, Direction, Ending, FaultProxy, Random, Signal, env, pause,
+    ADMIN_PASSWORD, ADMIN_USER, BtrfsDisk, Direction, Ending, FaultProxy, Random, Signal, env,
+    pause, skip, wait_until,
 };
+use serde_json::Value;
 use std::fs;
 use std::time::Duration;
 
@@ -151,6 +153,36 @@ fn a_target_that_stalls_for_three_minutes_is_waited_for() -> Result<()> {
     std::io::copy(&mut reader, &mut artefact)?;
     run.wait()?.expect_success()?;
     shop.expect_backups(1)
+}
+
+/// A disk that takes nothing keeps an engine waiting for longer than one may be silent: files of a
+/// directory are made, written and synced by threads of ours.
+#[test]
+fn a_disk_that_takes_nothing_is_no_silence_of_the_engine() -> Result<()> {
+    if let Some(obstacle) = BtrfsDisk::obstacle() {
+        skip!("{obstacle}");
+    }
+    let shop = Shop::open(ROWS)?;
+    let disk = BtrfsDisk::mount(1 << 30)?;
+    let output = format!("{}/db/", disk.path().display());
+    let silence = ["--stall-timeout", "2s", "--limit-rate", "4M", "--progress", "json"];
+    let run = shop.backup(&output).args(silence).start()?;
+    let partial = disk.path().join("db.partial");
+    wait_until("something is written", START, || {
+        Ok(partial.is_dir() && fs::read_dir(&partial)?.next().is_some())
+    })?;
+    let frozen = disk.freeze()?;
+    let stalled_ms = || {
+        let events = run.stderr_so_far();
+        let events = events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let stalls = events.filter(|event| event["event"] == "target_stalled");
+        stalls.filter_map(|event| event["since"].as_u64()).max()
+    };
+    wait_until("the target has stalled for long", START, || Ok(stalled_ms() > Some(6000)))?;
+    drop(frozen);
+    run.wait()?.expect_success()?;
+    shop.rig.dbbackup(["verify", &output]).run()?.expect_success()?;
+    shop.expect_clean()
 }
 
 impl Shop {

@@ -10,6 +10,7 @@
     reason = "a test may panic and print"
 )]
 mod abi_gate;
+mod busy_server;
 mod clone_abandoned;
 mod clone_beside;
 mod clone_cuts;

@@ -1,5 +1,6 @@
 //! Engine `btrfs-snapshot` on real servers and a real Btrfs: what it makes is proven by a restore, what
 //! it must not make is refused, and whatever ends a run leaves no snapshot.
+mod doctor;
 mod faults;
 mod paths;
 mod refusals;

@@ -66,7 +66,7 @@ impl DirectoryPipeline {
         let state = State {
             touched: Mutex::new(BTreeSet::from([root.clone()])),
             root,
-            disk: Disk::start(latch.clone())?,
+            disk: Disk::start(latch.clone(), spec.progress.clone())?,
             latch,
             progress: spec.progress.clone(),
             limit: spec.limit_rate.map(RateLimit::new).map(Mutex::new),
@@ -136,11 +136,13 @@ impl DirectoryPipeline {
         }
         state.disk.finish()?;
         for (path, mode) in lock(&state.modes).iter().rev() {
-            let changed = fs::set_permissions(path, Permissions::from_mode(*mode));
+            let change = || fs::set_permissions(path, Permissions::from_mode(*mode));
+            let changed = state.progress.on_target(change);
             changed.map_err(|error| state.fail(path, error))?;
         }
         for path in lock(&state.touched).iter().rev() {
-            let synced = File::open(path).and_then(|directory| directory.sync_all());
+            let sync = || File::open(path).and_then(|directory| directory.sync_all());
+            let synced = state.progress.on_target(sync);
             synced.map_err(|error| state.fail(path, error))?;
         }
         Ok(PipelineReceipt { members: self.records(), objects: Vec::new() })
@@ -170,7 +172,8 @@ impl State {
         if lock(&self.touched).contains(parent) {
             return Ok(());
         }
-        fs::create_dir_all(parent).map_err(|error| self.fail(parent, error))?;
+        let created = self.progress.on_target(|| fs::create_dir_all(parent));
+        created.map_err(|error| self.fail(parent, error))?;
         let mut touched = lock(&self.touched);
         for above in parent.ancestors().take_while(|above| above.starts_with(&self.root)) {
             touched.insert(above.to_path_buf());

@@ -73,7 +73,7 @@ pub(super) fn refusal_of(error: &PluginError) -> Refusal {
 
 /// An error at a target, as it is reported: what is server and account elsewhere is the target here.
 pub(super) fn target_report(error: &PluginError) -> ErrorReport {
-    let mut report = crate::worker::error_report(error);
+    let mut report = ErrorReport::of(error);
     report.exit = target_exit(error).code();
     if let PluginError::Engine { error, .. } = error {
         report.retryable = error.retryable;

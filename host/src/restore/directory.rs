@@ -2,6 +2,7 @@
 //! gets its own name last.
 use super::{
     Restore, RestoreOutcome,
+    both::both,
     error::RestoreError,
     extract::{extract, make_durable},
     is_content_file,
@@ -44,9 +45,10 @@ impl Restore<'_> {
         let mut journal = Journal::create(&self.runtime.state, &self.run_id)?;
         let restored = self.bring_together(&trees, &selection, &mut journal);
         self.undo().records(&mut journal);
-        journal.close()?;
-        locks.into_iter().try_for_each(crate::lock::RunLock::release)?;
-        let mut outcome = restored?;
+        let closed = journal.close().map_err(Failure::from);
+        let released = locks.into_iter().try_for_each(crate::lock::RunLock::release);
+        let closed = both(closed, released.map_err(Failure::from), |text| self.warn(text));
+        let mut outcome = both(restored, closed, |text| self.warn(text))?;
         outcome.warnings.splice(0..0, plan.into_iter().flat_map(|plan| plan.warnings));
         Ok(outcome)
     }
@@ -84,8 +86,8 @@ impl Restore<'_> {
             let syncing = scope.spawn(|| make_durable(staged.layout.trees()));
             (self.finish_files(&staged.layout, journal), syncing.join())
         });
-        let (summary, pages) = done?;
-        synced.map_err(|_| RestoreError::SyncDied)??;
+        let synced = synced.unwrap_or(Err(RestoreError::SyncDied)).map_err(Failure::from);
+        let (summary, pages) = both(done, synced, |text| self.warn(text))?;
         make_durable(staged.layout.trees())?;
         if let Some(cause) = self.cancel.cause() {
             return Err(SupervisorError::Cancelled { cause }.into());

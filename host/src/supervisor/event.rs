@@ -105,6 +105,9 @@ pub struct FlowEvent {
     /// For how long the pipeline has been waiting for the target, milliseconds; absent if it flows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_blocked_ms: Option<u64>,
+    /// Writes and syncs that the target has ended; its last syncs take no bytes.
+    #[serde(default)]
+    pub target_steps: u64,
     /// True while the engine is inside a call of ours, so that its silence is our doing.
     #[serde(default)]
     pub engine_waits_for_us: bool,

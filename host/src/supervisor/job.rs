@@ -1,6 +1,7 @@
 //! The job document: all that a worker needs to know, sent over its socket and nowhere else.
 use super::{event::LogLevel, secrets::Secrets};
 use crate::{
+    exit::Classified,
     plugin::TrustPolicy,
     remote::{Place, TargetPlace},
 };
@@ -375,4 +376,19 @@ pub struct ErrorReport {
     /// True if the same call may succeed later.
     #[serde(default)]
     pub retryable: bool,
+}
+
+impl ErrorReport {
+    /// The report of an error, with its causes, each said once.
+    pub(crate) fn of(error: &dyn Classified) -> Self {
+        let causes = std::iter::successors(error.source(), |cause| cause.source());
+        Self {
+            code: error.code(),
+            exit: error.exit().code(),
+            message: error.to_string(),
+            causes: causes.map(ToString::to_string).collect(),
+            hint: error.hint(),
+            retryable: false,
+        }
+    }
 }

@@ -94,6 +94,9 @@ pub enum JournalError {
         /// Why it cannot be written.
         source: serde_json::Error,
     },
+    /// Jobs that change nothing have none: an engine that wants one is at fault.
+    #[error("this job keeps no undo journal")]
+    NotKept,
     /// A run made too many records.
     #[error("more than {MAX_RECORDS} undo records in one run")]
     TooMany,
@@ -285,7 +288,7 @@ impl Classified for JournalError {
             Self::Damaged { .. } | Self::Newer { .. } | Self::Unwritable { .. } => {
                 Exit::Precondition
             }
-            Self::TooMany => Exit::Plugin,
+            Self::TooMany | Self::NotKept => Exit::Plugin,
         }
     }
 
@@ -299,7 +302,7 @@ impl Classified for JournalError {
                 Some("run dbbackup cleanup of the version that wrote it".to_owned())
             }
             Self::Unwritable { .. } => Some("choose a path that is UTF-8".to_owned()),
-            Self::Io { .. } | Self::TooMany => None,
+            Self::Io { .. } | Self::TooMany | Self::NotKept => None,
         }
     }
 
@@ -310,6 +313,7 @@ impl Classified for JournalError {
             Self::Damaged { .. } => "E-JOURNAL-DAMAGED".to_owned(),
             Self::Newer { .. } => "E-JOURNAL-NEWER".to_owned(),
             Self::Unwritable { .. } => "E-JOURNAL-PATH".to_owned(),
+            Self::NotKept => "E-JOURNAL-NONE".to_owned(),
             Self::TooMany => "E-JOURNAL-FULL".to_owned(),
         }
     }

@@ -30,7 +30,7 @@ pub(crate) enum ToWorker {
         /// Number of the request.
         request: u64,
         /// Number of the record, or why there is none.
-        answer: Result<u64, String>,
+        answer: Result<u64, ErrorReport>,
     },
 }
 

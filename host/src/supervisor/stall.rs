@@ -29,9 +29,10 @@ impl StallClock {
         self.engine_since = now;
     }
 
-    /// The worker counted bytes. While the target blocks, the engine's clock stands still.
+    /// The worker counted bytes, or steps of the target. While the target blocks, the engine's clock stands still.
     pub(super) fn flow(&mut self, now: Instant, flow: FlowEvent) {
-        let moved = flow.bytes_in != self.last.bytes_in || flow.bytes_out != self.last.bytes_out;
+        let counters = |flow: &FlowEvent| (flow.bytes_in, flow.bytes_out, flow.target_steps);
+        let moved = counters(&flow) != counters(&self.last);
         let blocked = flow.target_blocked_ms.map(Duration::from_millis);
         if moved || blocked.is_some() {
             self.engine_since = now;

@@ -4,7 +4,7 @@ use super::{
     error::{Blamed, SupervisorError},
     event::{LogEvent, LogLevel, Observer, RunEvent},
     job::{ErrorReport, Job, Receipt},
-    journal::Journal,
+    journal::{Journal, JournalError},
     message::{FromWorker, ToWorker, receive, send},
     spawn::{WorkerEnds, WorkerProcess, wait_for_exit},
     stall::{Stall, StallClock},
@@ -199,19 +199,14 @@ impl<'a> Watch<'a> {
             }
             FromWorker::JournalRecord { request, owner, record } => {
                 self.clock.sign_of_life(now);
-                let answer = match journal {
-                    Some(journal) => journal.record(owner, record).map_err(|e| e.to_string()),
-                    None => Err("this job keeps no undo journal".to_owned()),
-                };
-                self.answer(request, answer);
+                let journal = journal.ok_or(JournalError::NotKept);
+                self.answer(request, journal.and_then(|journal| journal.record(owner, record)));
             }
             FromWorker::JournalDone { request, number } => {
                 self.clock.sign_of_life(now);
-                let answer = match journal {
-                    Some(journal) => journal.done(number).map_err(|e| e.to_string()),
-                    None => Err("this job keeps no undo journal".to_owned()),
-                };
-                self.answer(request, answer.map(|()| number));
+                let done =
+                    journal.ok_or(JournalError::NotKept).and_then(|journal| journal.done(number));
+                self.answer(request, done.map(|()| number));
             }
             FromWorker::Files { files } => self.files.extend(files),
             FromWorker::Receipt(receipt) => {
@@ -225,7 +220,8 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn answer(&mut self, request: u64, answer: Result<u64, String>) {
+    fn answer(&mut self, request: u64, answer: Result<u64, JournalError>) {
+        let answer = answer.map_err(|error| ErrorReport::of(&error));
         let sent = send(&mut self.socket, &ToWorker::Journalled { request, answer });
         if let Err(error) = sent {
             self.kill(Killed::Unheard(error));

@@ -36,6 +36,12 @@ pub(crate) enum WorkerError {
         /// What the system said.
         source: io::Error,
     },
+    /// The supervisor is gone, or keeps no journal in time.
+    #[error("ask the supervisor to keep the undo journal")]
+    Unheard {
+        /// What the socket said.
+        source: io::Error,
+    },
     /// The artefact's file does not take the flags of direct writes.
     #[error("prepare the artefact's file")]
     Output {
@@ -97,7 +103,7 @@ impl Classified for WorkerError {
             Self::Pipeline(error) => pipeline_exit(error),
             Self::Manifest(error) => error.exit(),
             Self::Encoding(_) | Self::Recipient(_) => Exit::Usage,
-            Self::Thread { .. } => Exit::Failed,
+            Self::Thread { .. } | Self::Unheard { .. } => Exit::Failed,
             Self::Output { source } => crate::target::exit_of_io(source.kind()),
             Self::Artefact(error) => error.exit(),
             Self::Changed { .. }
@@ -132,6 +138,7 @@ impl Classified for WorkerError {
             Self::Encoding(_) => "E-OUTPUT-NAME",
             Self::Recipient(_) => "E-RECIPIENT",
             Self::Thread { .. } => "E-WORKER-THREAD",
+            Self::Unheard { .. } => "E-WORKER-UNHEARD",
             Self::Output { .. } => "E-TARGET-IO",
             Self::Changed { .. } => "E-PLUGIN-CHANGED",
             Self::SinkKept { .. } => "E-PLUGIN-SINK",

@@ -1,8 +1,9 @@
 //! The worker's end of the socket: messages out from every thread, answers and cancellation in.
+use super::error::WorkerError;
 use crate::{
     pipeline::CancelFlag,
     supervisor::{
-        job::Job,
+        job::{ErrorReport, Job},
         message::{FromWorker, RecordOwner, ToWorker, receive, send},
     },
 };
@@ -26,7 +27,7 @@ const ORPHAN_GRACE: Duration = Duration::from_secs(5);
 /// Longest wait for an answer from the journal.
 const JOURNAL_TIMEOUT: Duration = Duration::from_secs(120);
 
-type Answer = Result<u64, String>;
+type Answer = Result<u64, ErrorReport>;
 
 /// The connection to the supervisor.
 pub(super) struct Link {
@@ -87,7 +88,7 @@ impl Link {
         let request = self.next_request.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = bounded(1);
         lock(&self.waiting).insert(request, sender);
-        let answered = self.send(&message(request)).map_err(|error| error.to_string());
+        let answered = self.send(&message(request)).map_err(unheard);
         let answered = answered.and_then(|()| wait(&answer));
         lock(&self.waiting).remove(&request);
         answered
@@ -122,8 +123,12 @@ impl Link {
 fn wait(answer: &Receiver<Answer>) -> Answer {
     match answer.recv_timeout(JOURNAL_TIMEOUT) {
         Ok(answer) => answer,
-        Err(error) => Err(format!("no answer from the undo journal: {error}")),
+        Err(error) => Err(unheard(io::Error::new(io::ErrorKind::TimedOut, error))),
     }
+}
+
+fn unheard(source: io::Error) -> ErrorReport {
+    ErrorReport::of(&WorkerError::Unheard { source })
 }
 
 /// Locks a mutex whose content stays meaningful when a holder panicked.

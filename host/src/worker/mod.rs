@@ -24,7 +24,6 @@ use crate::supervisor::{
 use link::Link;
 use setup::Setup;
 use std::{io, mem, process::ExitCode, sync::Arc};
-pub(crate) use report::error_report;
 use task::Context;
 
 /// Second argument of a process that only becomes another program, one that dies with its parent.
@@ -51,7 +50,7 @@ pub fn run() -> Result<ExitCode, SetupError> {
     let sent = match task::run(&context, task, artefact) {
         Ok(receipt) => send_receipt(&link, receipt).map(|()| ExitCode::SUCCESS),
         Err(error) => {
-            let message = FromWorker::Error { report: report::error_report(&error) };
+            let message = FromWorker::Error { report: context.report(&error) };
             link.send(&message).map(|()| ExitCode::from(REPORTED))
         }
     };

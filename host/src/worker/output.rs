@@ -9,12 +9,9 @@ use rustix::fs::{FileType, fstat};
 use std::{
     fs::File,
     io::{self, Write},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// Time between two reports of what has flowed.
@@ -22,84 +19,52 @@ const FLOW_INTERVAL: Duration = Duration::from_millis(500);
 /// Largest single write, so that a full target is told from a slow one.
 const WRITE_BYTES: usize = 1 << 20;
 
-/// Since when a write is in progress: milliseconds from the start of the watch, plus one; 0 if none.
-#[derive(Debug)]
-pub(super) struct BlockWatch {
-    started: Instant,
-    since: AtomicU64,
-}
-
-impl BlockWatch {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { started: Instant::now(), since: AtomicU64::new(0) })
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
-    }
-
-    pub(super) fn during<T>(&self, write: impl FnOnce() -> T) -> T {
-        self.since.store(self.now(), Ordering::Relaxed);
-        let done = write();
-        self.since.store(0, Ordering::Relaxed);
-        done
-    }
-
-    /// For how long the write in progress has lasted, if one has lasted for a while.
-    fn blocked_ms(&self) -> Option<u64> {
-        let since = self.since.load(Ordering::Relaxed);
-        let lasted = self.now().saturating_sub(since);
-        let interval = u64::try_from(FLOW_INTERVAL.as_millis()).unwrap_or(u64::MAX);
-        (since != 0 && lasted >= interval).then_some(lasted)
-    }
-}
-
 /// The artefact's own file.
 pub(super) struct WatchedBlocks {
     file: BlockFile,
-    watch: Arc<BlockWatch>,
+    progress: Arc<Progress>,
 }
 
 impl WatchedBlocks {
-    pub(super) fn new(file: BlockFile, watch: Arc<BlockWatch>) -> Self {
-        Self { file, watch }
+    pub(super) fn new(file: BlockFile, progress: Arc<Progress>) -> Self {
+        Self { file, progress }
     }
 }
 
 impl ChunkWriter for WatchedBlocks {
     fn write_chunk(&mut self, chunk: Chunk) -> io::Result<()> {
-        let (file, watch) = (&mut self.file, &self.watch);
-        chunk.chunks(WRITE_BYTES).try_for_each(|piece| watch.during(|| file.append(piece)))
+        let (file, progress) = (&mut self.file, &self.progress);
+        chunk.chunks(WRITE_BYTES).try_for_each(|piece| progress.on_target(|| file.append(piece)))
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        let (file, watch) = (&mut self.file, &self.watch);
-        watch.during(|| file.finish())
+        let (file, progress) = (&mut self.file, &self.progress);
+        progress.on_target(|| file.finish())
     }
 }
 
 /// A pipe, or a file that others may write to as well.
 pub(super) struct WatchedFile {
     file: File,
-    watch: Arc<BlockWatch>,
+    progress: Arc<Progress>,
 }
 
 impl WatchedFile {
-    pub(super) fn new(file: File, watch: Arc<BlockWatch>) -> Self {
-        Self { file, watch }
+    pub(super) fn new(file: File, progress: Arc<Progress>) -> Self {
+        Self { file, progress }
     }
 }
 
 impl ChunkWriter for WatchedFile {
     fn write_chunk(&mut self, chunk: Chunk) -> io::Result<()> {
-        let (file, watch) = (&mut self.file, &self.watch);
-        chunk.chunks(WRITE_BYTES).try_for_each(|piece| watch.during(|| file.write_all(piece)))
+        let (file, progress) = (&mut self.file, &self.progress);
+        chunk.chunks(WRITE_BYTES).try_for_each(|piece| progress.on_target(|| file.write_all(piece)))
     }
 
     fn finish(&mut self) -> io::Result<()> {
         let facts = fstat(&self.file)?;
         match FileType::from_raw_mode(facts.st_mode) {
-            FileType::RegularFile => self.watch.during(|| self.file.sync_all()),
+            FileType::RegularFile => self.progress.on_target(|| self.file.sync_all()),
             _ => Ok(()),
         }
     }
@@ -112,18 +77,14 @@ pub(super) struct FlowReporter {
 }
 
 impl FlowReporter {
-    pub(super) fn start(
-        link: Arc<Link>,
-        progress: Arc<Progress>,
-        watch: Arc<BlockWatch>,
-    ) -> io::Result<Self> {
+    pub(super) fn start(link: Arc<Link>, progress: Arc<Progress>) -> io::Result<Self> {
         let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
         let thread = thread::Builder::new().name("flow".to_owned()).spawn(move || {
             let timed_out = Err(crossbeam_channel::RecvTimeoutError::Timeout);
             while stopped.recv_timeout(FLOW_INTERVAL) == timed_out {
-                link.tell(&FromWorker::Flow(flow(&progress, &watch)));
+                link.tell(&FromWorker::Flow(flow(&progress)));
             }
-            link.tell(&FromWorker::Flow(flow(&progress, &watch)));
+            link.tell(&FromWorker::Flow(flow(&progress)));
         })?;
         Ok(Self { thread: Some(thread), stop: Some(stop) })
     }
@@ -138,11 +99,14 @@ impl Drop for FlowReporter {
     }
 }
 
-fn flow(progress: &Progress, watch: &BlockWatch) -> FlowEvent {
+fn flow(progress: &Progress) -> FlowEvent {
+    let blocked = progress.target_blocked().filter(|time| *time >= FLOW_INTERVAL);
+    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     FlowEvent {
         bytes_in: progress.content_bytes(),
         bytes_out: progress.output_bytes(),
-        target_blocked_ms: watch.blocked_ms(),
+        target_blocked_ms: blocked.map(milliseconds),
+        target_steps: progress.target_steps(),
         engine_waits_for_us: progress.engine_is_waiting(),
     }
 }

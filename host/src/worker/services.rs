@@ -1,14 +1,15 @@
 //! The host's services as plugins call them.
 use super::{
     link::Link,
-    report::{Refused, answer},
+    report::{Refusals, Refused, answer},
 };
 use crate::supervisor::{
     event::{LogEvent, LogLevel, ProgressEvent},
     host_record::HostRecord,
-    job::Job,
+    job::{EnginePin, ErrorReport, Job},
     message::{FromWorker, RecordOwner},
     secrets::Secrets,
+    state::StateError,
 };
 use dbbackup_plugin_api::{
     abi_stable::{
@@ -35,6 +36,7 @@ pub(super) struct Services(Arc<Shared>);
 
 struct Shared {
     link: Arc<Link>,
+    refusals: Arc<Refusals>,
     owner: RecordOwner,
     level: LogLevel,
     secrets: Secrets,
@@ -45,17 +47,32 @@ struct Shared {
 
 impl Services {
     /// Services for an engine of the job.
-    pub(super) fn for_engine(link: Arc<Link>, job: &Job, plugin: &str, engine: &str) -> HostBox {
-        let owner = RecordOwner::Engine { plugin: plugin.to_owned(), engine: engine.to_owned() };
-        let services = Self(Arc::new(Shared {
+    pub(super) fn for_engine(
+        link: Arc<Link>,
+        refusals: Arc<Refusals>,
+        job: &Job,
+        pin: &EnginePin,
+    ) -> HostBox {
+        let services = Self::new(link, refusals, job, pin);
+        HostServices_TO::from_ptr(RArc::new(services), TD_Opaque)
+    }
+
+    fn new(link: Arc<Link>, refusals: Arc<Refusals>, job: &Job, pin: &EnginePin) -> Self {
+        let (plugin, engine) = (pin.plugin.clone(), pin.engine.clone());
+        Self(Arc::new(Shared {
             link,
-            owner,
+            refusals,
+            owner: RecordOwner::Engine { plugin, engine },
             level: job.log_level,
             secrets: job.secrets.clone(),
             scratch_path: job.scratch_parent.join(&job.run_id),
             scratch_made: Mutex::new(false),
-        }));
-        HostServices_TO::from_ptr(RArc::new(services), TD_Opaque)
+        }))
+    }
+
+    /// An error of the host as the plugin gets it.
+    fn refuse(&self, report: &ErrorReport) -> Refused {
+        self.0.refusals.refuse(report)
     }
 
     /// Makes the run's scratch directory, once.
@@ -65,14 +82,12 @@ impl Services {
         if !*made {
             let path = &shared.scratch_path;
             let record = HostRecord::ScratchDirectory { path: path.clone() }.to_undo_record();
-            let record = record.map_err(|error| journal_error(error.to_string()))?;
-            shared.link.journal_record(RecordOwner::Host, record).map_err(journal_error)?;
-            DirBuilder::new().mode(0o700).recursive(true).create(path).map_err(|error| {
-                let code = match error.kind() {
-                    std::io::ErrorKind::StorageFull => ErrorCode::NO_SPACE,
-                    _ => ErrorCode::INTERNAL,
-                };
-                Box::new(EngineError::new(code, format!("create {}: {error}", path.display())))
+            let record = record.map_err(|error| self.refuse(&ErrorReport::of(&error)))?;
+            let recorded = shared.link.journal_record(RecordOwner::Host, record);
+            recorded.map_err(|report| self.refuse(&report))?;
+            let created = DirBuilder::new().mode(0o700).recursive(true).create(path);
+            created.map_err(|source| {
+                self.refuse(&ErrorReport::of(&StateError { path: path.clone(), source }))
             })?;
             *made = true;
         }
@@ -144,15 +159,15 @@ impl HostServices for Services {
             .decode::<UndoRecord>()
             .map_err(|error| Box::new(EngineError::from_error(ErrorCode::INTERNAL, &error)));
         let owner = self.0.owner.clone();
-        answer(
-            decoded.and_then(|record| {
-                self.0.link.journal_record(owner, record).map_err(journal_error)
-            }),
-        )
+        answer(decoded.and_then(|record| {
+            let recorded = self.0.link.journal_record(owner, record);
+            recorded.map_err(|report| self.refuse(&report))
+        }))
     }
 
     fn journal_done(&self, number: u64) -> AbiResult<()> {
-        answer(self.0.link.journal_done(number).map(|_| ()).map_err(journal_error))
+        let done = self.0.link.journal_done(number);
+        answer(done.map(drop).map_err(|report| self.refuse(&report)))
     }
 
     fn capability(&self, _id: RStr<'_>) -> ROption<RawCapability> {
@@ -160,6 +175,5 @@ impl HostServices for Services {
     }
 }
 
-fn journal_error(message: String) -> Refused {
-    Box::new(EngineError::new(ErrorCode::INTERNAL, message))
-}
+#[cfg(test)]
+mod tests;

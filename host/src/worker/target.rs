@@ -1,7 +1,6 @@
 //! An artefact's way into a target: one object after the other, each given up unless it is finished.
-use super::output::BlockWatch;
 use crate::{
-    pipeline::ChunkWriter,
+    pipeline::{ChunkWriter, Progress},
     plugin::{LoadedTarget, LoadedWriter, PluginError},
     supervisor::job::TargetOutput,
 };
@@ -35,7 +34,7 @@ pub(super) struct TargetObjects {
     number: u32,
     object_bytes: u64,
     written: WrittenObjects,
-    watch: Arc<BlockWatch>,
+    progress: Arc<Progress>,
 }
 
 impl TargetObjects {
@@ -47,12 +46,12 @@ impl TargetObjects {
         target: LoadedTarget,
         output: TargetOutput,
         backup_id: String,
-        watch: Arc<BlockWatch>,
+        progress: Arc<Progress>,
     ) -> Result<Self, PluginError> {
         let (writer, written) = (None, WrittenObjects::default());
         let (number, object_bytes) = (0, 0);
         let mut objects =
-            Self { writer, target, output, backup_id, number, object_bytes, written, watch };
+            Self { writer, target, output, backup_id, number, object_bytes, written, progress };
         objects.start_next()?;
         Ok(objects)
     }
@@ -87,7 +86,7 @@ impl TargetObjects {
 
     fn finish_object(&mut self) -> Result<(), PluginError> {
         let Some(writer) = &mut self.writer else { return Ok(()) };
-        let receipt = self.watch.during(|| writer.finish())?;
+        let receipt = self.progress.on_target(|| writer.finish())?;
         self.writer = None;
         let object = WrittenObject { name: self.name(), receipt };
         self.written.lock().unwrap_or_else(PoisonError::into_inner).push(object);
@@ -100,7 +99,7 @@ impl ChunkWriter for TargetObjects {
         let bytes = chunk.len() as u64;
         let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
         let writer = self.writer.as_mut().ok_or_else(closed)?;
-        self.watch.during(|| writer.write(chunk)).map_err(io_error)?;
+        self.progress.on_target(|| writer.write(chunk)).map_err(io_error)?;
         self.object_bytes += bytes;
         Ok(())
     }

@@ -38,7 +38,7 @@ pub(crate) fn backup(
     unstartable::check(&mut server.session)?;
     let sees_all_tables = unseen::sees_all(&server.session.grants()?);
     let beside = match options.include_non_innodb {
-        true => Some(Beside::prepare(&mut server.session)?),
+        true => Some(Beside::prepare(&mut server.session, run)?),
         false => None,
     };
     let mut degraded = match beside {

@@ -71,7 +71,7 @@ pub(crate) fn run(
     };
     let mut accepted = run.request.accept_degraded.clone();
     let beside = match options.include_non_innodb {
-        true => Some(observer.ask(|session| Ok(Beside::prepare(session)?))?),
+        true => Some(observer.ask(|session| Ok(Beside::prepare(session, run)?))?),
         false => None,
     };
     if beside.is_some() {

@@ -34,7 +34,7 @@ pub(crate) fn backup(
     unstartable::check(&mut donor_session)?;
     let sees_all_tables = unseen::sees_all(&donor_session.grants()?);
     let beside = match options.include_non_innodb {
-        true => Some(Beside::prepare(&mut donor_session)?),
+        true => Some(Beside::prepare(&mut donor_session, run)?),
         false => None,
     };
     let mut degraded = match beside {
@@ -122,7 +122,10 @@ impl Donor {
             init_statements: vec!["SET NAMES utf8mb4".to_owned()],
             ..ConnectOptions::from_document(&run.request.connection, None)
         };
-        Session::connect(&options)
+        let mut session = Session::connect(&options)?;
+        // It has nothing to say while the recipient clones, and is asked afterwards.
+        session.stay_while_idle(server_clone::LONGEST_CLONE)?;
+        Ok(session)
     }
 
     /// Every name and the password quoted; the directory comes quoted.

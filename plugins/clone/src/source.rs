@@ -8,7 +8,7 @@ use dbbackup_sdk::{
     server::{Session, SessionError},
 };
 
-use crate::left_out::{LeftOut, left_out};
+use crate::left_out::{LeftOut, left_out, shortened};
 
 /// Settings without which a server does not start on the files, or reads names in another way.
 const SETTINGS: [&str; 3] = ["innodb_page_size", "lower_case_table_names", "innodb_data_file_path"];
@@ -16,8 +16,6 @@ const SETTINGS: [&str; 3] = ["innodb_page_size", "lower_case_table_names", "inno
 const OLD_SETTING: &str = "innodb_undo_tablespaces";
 /// The server's numbers for "you may not".
 const ACCESS_DENIED: [u16; 3] = [1227, 1142, 1044];
-/// Tables that are named one by one; more are counted.
-const MAX_NAMED: usize = 1000;
 
 /// Facts of the server.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +26,8 @@ pub(crate) struct Source {
     pub(crate) facts: Extra,
     /// Tables whose rows no clone holds, `schema.table`.
     pub(crate) left_out: Vec<LeftOut>,
+    /// Tables whose rows end with every server; known when the clone is made.
+    pub(crate) in_memory: Vec<ExcludedRecord>,
 }
 
 impl Source {
@@ -50,16 +50,13 @@ impl Source {
 
     /// What the manifest says of tables that are left out.
     pub(crate) fn excluded(&self) -> Vec<ExcludedRecord> {
-        let named = self.left_out.iter().take(MAX_NAMED).map(|table| ExcludedRecord {
+        let records = self.left_out.iter().map(|table| ExcludedRecord {
             what: table.table.clone(),
             why: format!("a clone holds no rows of {}: the table comes back empty", table.engine),
         });
-        let more = self.left_out.len().saturating_sub(MAX_NAMED);
-        let more = (more > 0).then(|| ExcludedRecord {
-            what: format!("{more} further tables"),
-            why: "they are not InnoDB's either".to_owned(),
-        });
-        named.chain(more).collect()
+        let mut records = shortened(records.collect(), "they are not InnoDB's either");
+        records.extend(self.in_memory.iter().cloned());
+        records
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use dbbackup_sdk::{
-    Host, HostError, ToolLock,
+    Host, HostError, Tool, ToolError, ToolLock,
     document::undo::{UndoOutcome, UndoRecord},
     shown,
     snapshot::{SnapshotView, is_snapshot_name, snapshot_name},
@@ -20,6 +20,9 @@ const RECORD_KIND: &str = "zfs-snapshot";
 /// How long a tool may take that its run has left: what a run waits for, and more.
 const ORPHAN_LIMIT: Duration = Duration::from_secs(90);
 
+/// The pause between two tries to destroy a snapshot.
+const PAUSE: Duration = Duration::from_millis(250);
+
 /// What finds a snapshot again after a crash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Record {
@@ -28,8 +31,7 @@ struct Record {
     /// Its name, with our prefix.
     name: String,
     /// The lock of the tool that makes it, which may go on when the run is gone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    lock: Option<PathBuf>,
+    lock: PathBuf,
 }
 
 impl Record {
@@ -53,7 +55,7 @@ impl PlannedSnapshot {
         let record = Record {
             datasets: datasets.names(),
             name: snapshot_name(backup_id),
-            lock: Some(lock.path().to_owned()),
+            lock: lock.path().to_owned(),
         };
         Self { datasets, record, lock }
     }
@@ -136,13 +138,29 @@ impl Drop for Snapshot {
 fn destroy(names: &[String], host: &Host) -> Result<(), ZfsError> {
     let mut refused = None;
     for name in names {
-        let destroyed = zfs::destroy(name)?.run(host);
-        if let Err(source) = destroyed {
+        if let Err(source) = destroy_one(&zfs::destroy(name)?, host) {
             let snapshot = name.clone();
             refused = Some(ZfsError::DestroyRefused { snapshot, source: Box::new(source) });
         }
     }
     refused.map_or(Ok(()), Err)
+}
+
+/// Destroys one. Readers of a copy that has failed may not have come to their end yet, and whoever
+/// looks into every new mount may be in there: ZFS says that it is busy, and soon it is not.
+fn destroy_one(command: &Tool, host: &Host) -> Result<(), ToolError> {
+    let mut tries = 1;
+    loop {
+        match command.run(host) {
+            Ok(_) => return Ok(()),
+            Err(error) if zfs::is_tried_again(tries, error.stderr().unwrap_or_default()) => {
+                // A cancelled host returns from its own wait at once.
+                std::thread::park_timeout(PAUSE);
+            }
+            Err(error) => return Err(error),
+        }
+        tries += 1;
+    }
 }
 
 /// Destroys the snapshots that a record names; those that are gone already are gone.
@@ -159,8 +177,8 @@ pub(crate) fn undo(
     if record.kind != RECORD_KIND || !is_snapshot_name(&facts.name) {
         return Err(ZfsError::Foreign { name: facts.full_names().join(" ") });
     }
-    if let Some(lock) = facts.lock.as_ref().filter(|_| !dry_run) {
-        ToolLock::wait(lock, ORPHAN_LIMIT)?;
+    if !dry_run {
+        ToolLock::wait(&facts.lock, ORPHAN_LIMIT)?;
     }
     let there = still_there(&facts, host)?;
     let names = there.join(" ");

@@ -27,6 +27,15 @@ pub(crate) fn destroy(snapshot: &str) -> Result<Tool, ZfsError> {
     Ok(Tool::change("zfs", CHANGE_LIMIT).args(["destroy", snapshot]))
 }
 
+/// How often a destroy is tried in all.
+const DESTROYS: u32 = 12;
+
+/// Whether a destroy is worth another try after so many, by what ZFS said: only words tell that a
+/// snapshot is in use. One that is held (`zfs hold`) says the same, and stays so.
+pub(crate) fn is_tried_again(tries: u32, said: &str) -> bool {
+    tries < DESTROYS && said.contains("is busy")
+}
+
 /// `zfs list`: the names of a dataset's own snapshots.
 pub(crate) fn snapshots_of(dataset: &str) -> Tool {
     let words = ["list", "-H", "-p", "-o", "name", "-t", "snapshot", "-d", "1", dataset];

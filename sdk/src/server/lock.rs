@@ -300,6 +300,18 @@ impl<'s> ServerLock<'s> {
         }
     }
 
+    /// Gives the lock back after `work` under it.
+    ///
+    /// # Errors
+    /// The failure of the work, or of [`ServerLock::unlock`]; a lock that had to be ended comes
+    /// before either, for it took the session along.
+    pub fn unlock_after<T, E: From<SessionError>>(
+        self,
+        work: Result<T, E>,
+    ) -> Result<(T, LockReport), E> {
+        after(work, self.unlock())
+    }
+
     fn held(&self) -> Duration {
         self.report.held + self.granted.elapsed()
     }
@@ -348,6 +360,18 @@ impl<'s> ServerLock<'s> {
     }
 }
 
+/// What came of work under a lock and of the lock's end.
+fn after<T, E: From<SessionError>>(
+    work: Result<T, E>,
+    unlocked: Result<LockReport, SessionError>,
+) -> Result<(T, LockReport), E> {
+    match (work, unlocked) {
+        (_, Err(exceeded @ SessionError::LockBudgetExceeded { .. })) => Err(exceeded.into()),
+        (Err(error), _) => Err(error),
+        (Ok(value), unlocked) => Ok((value, unlocked?)),
+    }
+}
+
 impl Drop for ServerLock<'_> {
     fn drop(&mut self) {
         let Some(watchdog) = self.watchdog.take() else {
@@ -360,3 +384,6 @@ impl Drop for ServerLock<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ use crate::{
 
 /// Most rows that [`Session::query`] keeps: every table of a very large server is within it.
 const MAX_ROWS: usize = 1_000_000;
+/// Longest `wait_timeout` that every server takes.
+const MAX_IDLE_SECONDS: u64 = 31_536_000;
 /// Statements are cut to this many bytes in errors.
 const SHOWN_BYTES: usize = 120;
 
@@ -206,6 +208,16 @@ impl Session {
     /// As [`Connection::set_stall_budget`].
     pub fn set_stall_budget(&mut self) -> Result<(), SessionError> {
         Ok(self.connection.set_stall_budget(self.options.stall_budget())?)
+    }
+
+    /// Makes the server keep this session although it says nothing for as long as `limit`: for one
+    /// that waits for another session's work.
+    ///
+    /// # Errors
+    /// As [`Session::execute`].
+    pub fn stay_while_idle(&mut self, limit: Duration) -> Result<(), SessionError> {
+        let seconds = limit.as_secs().clamp(1, MAX_IDLE_SECONDS);
+        self.execute(format!("SET SESSION wait_timeout = {seconds}")).map(drop)
     }
 
     /// Says goodbye.

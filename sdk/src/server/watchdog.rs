@@ -15,6 +15,8 @@ use crate::server::{LockPhase, Session, SessionError};
 const ESCALATE_AFTER: Duration = Duration::from_secs(1);
 /// Time-out of the watchdog's own session: a server that does not answer a `KILL` is lost anyway.
 const WATCHDOG_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time that a lock may be watched without anything to do: longer than any budget.
+const LONGEST_WATCH: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Watches one session until it is stopped or dropped.
 #[derive(Debug)]
@@ -55,6 +57,7 @@ impl Watchdog {
         let refused = |source: SessionError| SessionError::Watchdog { source: Box::new(source) };
         let mut killer = session.connect_another().map_err(refused)?;
         killer.set_timeouts(WATCHDOG_TIMEOUT, WATCHDOG_TIMEOUT).map_err(refused)?;
+        killer.stay_while_idle(LONGEST_WATCH).map_err(refused)?;
         let state = State { step: Step::Waiting(deadline), exceeded: None };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let id = session.id();

@@ -11,7 +11,7 @@ use dbbackup_plugin_api::{
 };
 
 use super::{error::SnapshotError, files::SnapshotFiles};
-use crate::server::{BackupStage, BinlogStatus, LockBudget, ServerLock, Session, SessionError};
+use crate::server::{BackupStage, BinlogStatus, LockBudget, ServerLock, Session};
 
 /// Tablespaces that MySQL 8 keeps outside of the data directory. Its dictionary alone knows them, so
 /// it is asked under the lock, which keeps DDL out.
@@ -69,11 +69,7 @@ pub(super) fn lock(
     }
     match read_lower(lock.session(), choice, is_replica) {
         Ok(instant) => Ok(SnapshotLock { lock, choice, instant: Instant { degraded, ..instant } }),
-        // A lock that had to be ended took the session along, and is the reason that counts.
-        Err(error) => match lock.unlock() {
-            Err(exceeded @ SessionError::LockBudgetExceeded { .. }) => Err(exceeded.into()),
-            _ => Err(error),
-        },
+        Err(error) => lock.unlock_after(Err(error)).map(|(locked, _)| locked),
     }
 }
 
@@ -113,9 +109,8 @@ impl SnapshotLock<'_> {
             LockChoice::Instance => instant.read_upper(lock.session()),
             LockChoice::Stages | LockChoice::ReadLock => Ok(()),
         };
-        // A lock that had to be ended took the session along, and is the reason that counts.
-        instant.locks.push(lock.unlock()?.into());
-        read?;
+        let ((), cost) = lock.unlock_after(read)?;
+        instant.locks.push(cost.into());
         Ok(instant)
     }
 }

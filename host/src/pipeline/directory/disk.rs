@@ -3,6 +3,7 @@ use super::super::{
     aligned::AlignedBlock,
     cancel::{Latch, lock},
     error::PipelineError,
+    progress::Progress,
     uncached::UncachedFile,
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -54,13 +55,13 @@ struct Running {
 }
 
 impl Disk {
-    pub(super) fn start(latch: Arc<Latch>) -> Result<Self, PipelineError> {
+    pub(super) fn start(latch: Arc<Latch>, progress: Arc<Progress>) -> Result<Self, PipelineError> {
         let (jobs, queue) = bounded(WAITING_JOBS);
         let blocks = Arc::<Mutex<Vec<AlignedBlock>>>::default();
         let (inner, pool) = (latch.clone(), blocks.clone());
         let spawned = thread::Builder::new()
             .name("pipeline-disk".to_owned())
-            .spawn(move || work(&inner, &queue, &pool));
+            .spawn(move || work(&inner, &progress, &queue, &pool));
         let thread = spawned.map_err(|source| {
             let name = "disk".to_owned();
             latch.fail(PipelineError::Thread { name, source: Arc::new(source) })
@@ -122,17 +123,22 @@ impl Drop for Disk {
 }
 
 /// The thread. After a failure elsewhere the files are worthless, and the queue ends.
-fn work(latch: &Latch, queue: &Receiver<Job>, blocks: &Mutex<Vec<AlignedBlock>>) {
+fn work(
+    latch: &Latch,
+    progress: &Progress,
+    queue: &Receiver<Job>,
+    blocks: &Mutex<Vec<AlignedBlock>>,
+) {
     while let Ok(Some(job)) = latch.recv(queue) {
         let (file, done) = match job {
             Job::Write { file, mut block, offset } => {
-                let done = file.write(block.bytes(), offset);
+                let done = progress.on_target(|| file.write(block.bytes(), offset));
                 block.clear();
                 lock(blocks).push(block);
                 (file, done)
             }
             Job::Finish { file, dress } => {
-                let done = file.finish(&dress);
+                let done = progress.on_target(|| file.finish(&dress));
                 (file, done)
             }
         };

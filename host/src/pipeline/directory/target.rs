@@ -47,7 +47,8 @@ impl Target {
         let path = state.root.join(OsStr::from_bytes(name.as_bytes()));
         state.create_parents(&path)?;
         if meta.kind == EntryKind::Directory {
-            create_directory(&path).map_err(|error| state.fail(&path, error))?;
+            let created = state.progress.on_target(|| create_directory(&path));
+            created.map_err(|error| state.fail(&path, error))?;
             lock(&state.touched).insert(path.clone());
             lock(&state.modes).extend(meta.mode.map(|mode| (path.clone(), mode)));
         }
@@ -66,7 +67,8 @@ impl Target {
         if meta.kind == EntryKind::Directory {
             return Ok(None);
         }
-        let created = create(&self.path).map_err(|error| self.state.fail(&self.path, error))?;
+        let created = self.state.progress.on_target(|| create(&self.path));
+        let created = created.map_err(|error| self.state.fail(&self.path, error))?;
         Ok(Some(Arc::new(created)))
     }
 
@@ -234,7 +236,8 @@ impl LocalCopy {
     fn write(&mut self, bytes: &[u8]) -> Result<(), PipelineError> {
         self.target.pace(bytes.len())?;
         if let Some(file) = &self.file {
-            let written = file.write(bytes, self.offset);
+            let (state, offset) = (&self.target.state, self.offset);
+            let written = state.progress.on_target(|| file.write(bytes, offset));
             written.map_err(|error| self.target.state.fail(&self.target.path, error))?;
         }
         self.target.digest(bytes);

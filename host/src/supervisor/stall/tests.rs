@@ -31,6 +31,19 @@ fn bytes_and_events_are_signs_of_life_and_equal_counters_are_not() {
     assert_eq!(clock.verdict(at(start, 1700), ENGINE, TARGET), None);
 }
 
+/// The syncs at the end of a directory of many files: none of them lasts, and no byte flows.
+#[test]
+fn a_target_that_ends_one_step_after_the_other_is_a_sign_of_life() {
+    let start = Instant::now();
+    let mut clock = StallClock::start(start);
+    for second in 1..=2000_u64 {
+        let flow = FlowEvent { target_steps: second, ..FlowEvent::default() };
+        clock.flow(at(start, second), flow);
+        assert_eq!(clock.verdict(at(start, second), ENGINE, TARGET), None, "{second}");
+    }
+    assert!(clock.verdict(at(start, 2601), ENGINE, TARGET).is_some());
+}
+
 #[test]
 fn a_blocked_target_stops_the_engines_clock_and_has_its_own() {
     let start = Instant::now();

@@ -2,7 +2,7 @@
 use super::Context;
 use crate::{
     supervisor::job::{AssessTask, AssessedEngine, EngineAnswer},
-    worker::{error::WorkerError, report::error_report},
+    worker::error::WorkerError,
 };
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use dbbackup_plugin_api::document::{
@@ -39,7 +39,7 @@ fn ask_all<T: Send + 'static>(
     let answers = task.engines.into_iter().map(|asked| {
         let engine = asked.engine.engine.clone();
         let answer = ask_one(context, asked, &environment, limit, ask);
-        EngineAnswer { engine, answer: answer.map_err(|error| error_report(&error)) }
+        EngineAnswer { engine, answer: answer.map_err(|error| context.report(&error)) }
     });
     answers.collect()
 }
@@ -55,7 +55,7 @@ fn ask_one<T: Send + 'static>(
     let engine = asked.engine.engine.clone();
     let (sender, answer) = bounded(1);
     let environment = Arc::clone(environment);
-    let context = Context { link: Arc::clone(&context.link), job: context.job.clone() };
+    let context = context.clone();
     thread::Builder::new()
         .name(format!("ask {engine}"))
         .spawn(move || {

@@ -11,7 +11,7 @@ use crate::{
     target::INNER_MANIFEST,
     worker::{
         error::WorkerError,
-        output::{BlockWatch, FlowReporter, WatchedBlocks, WatchedFile},
+        output::{FlowReporter, WatchedBlocks, WatchedFile},
         sink,
         target::{WrittenObject, WrittenObjects},
     },
@@ -43,24 +43,23 @@ pub(super) fn run(
     let engine = context.load(&task.engine, &task.options)?;
     let (spec, progress) = pipeline_spec(context, &task)?;
     let container = spec.encoding.container();
-    let watch = BlockWatch::new();
     let mut written = WrittenObjects::default();
     let output = match &task.output {
         WorkerOutput::Stdout => {
-            Output::Chunks(Box::new(WatchedFile::new(artefact, Arc::clone(&watch))))
+            Output::Chunks(Box::new(WatchedFile::new(artefact, Arc::clone(&progress))))
         }
         WorkerOutput::File => {
             let file = BlockFile::new(artefact).map_err(|source| WorkerError::Output { source })?;
-            Output::Chunks(Box::new(WatchedBlocks::new(file, Arc::clone(&watch))))
+            Output::Chunks(Box::new(WatchedBlocks::new(file, Arc::clone(&progress))))
         }
         WorkerOutput::Directory { path } => Output::Directory(path.clone()),
         WorkerOutput::Target(output) => {
-            let objects = context.target_objects(output, &task.draft.id, &watch)?;
+            let objects = context.target_objects(output, &task.draft.id, &progress)?;
             written = objects.written();
             Output::Chunks(Box::new(objects))
         }
     };
-    let reporter = FlowReporter::start(Arc::clone(&context.link), Arc::clone(&progress), watch)
+    let reporter = FlowReporter::start(Arc::clone(&context.link), Arc::clone(&progress))
         .map_err(|source| WorkerError::Thread { source })?;
     let pipeline = Arc::new(Pipeline::start(spec, output)?);
     let summary = match engine.backup(&task.request, sink::sink(&pipeline)) {

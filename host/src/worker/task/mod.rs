@@ -5,15 +5,16 @@ mod restore;
 mod target;
 
 use super::{
-    error::WorkerError, link::Link, output::BlockWatch, reader, services::Services,
+    error::WorkerError, link::Link, reader, report::Refusals, services::Services,
     target::TargetObjects,
 };
 use crate::{
-    pipeline::read::RangedRead,
+    pipeline::{Progress, read::RangedRead},
     plugin::{LoadedEngine, LoadedTarget, PluginSettings, Registry, Sha256},
     remote::{Place, ReadAheadObject, TargetPlace, joined},
     supervisor::job::{
-        ArtefactInput, EnginePin, Job, Receipt, TargetOutput, Task, UndoTask, VerifyTask,
+        ArtefactInput, EnginePin, ErrorReport, Job, Receipt, TargetOutput, Task, UndoTask,
+        VerifyTask,
     },
 };
 use dbbackup_plugin_api::{
@@ -24,21 +25,28 @@ use serde_json::Value;
 use std::{fs::File, sync::Arc};
 
 /// What every task needs.
+#[derive(Clone)]
 pub(super) struct Context {
     link: Arc<Link>,
+    refusals: Arc<Refusals>,
     job: Job,
 }
 
 impl Context {
     pub(super) fn new(link: Arc<Link>, job: Job) -> Self {
-        Self { link, job }
+        Self { link, refusals: Arc::default(), job }
+    }
+
+    /// An error as the supervisor gets it.
+    pub(super) fn report(&self, error: &WorkerError) -> ErrorReport {
+        self.refusals.report(error)
     }
 
     /// Loads the plugin of an engine and makes the engine.
     fn load(&self, pin: &EnginePin, options: &Value) -> Result<LoadedEngine, WorkerError> {
         let registry = self.registry(pin)?;
-        let link = Arc::clone(&self.link);
-        let host = Services::for_engine(link, &self.job, &pin.plugin, &pin.engine);
+        let (link, refusals) = (Arc::clone(&self.link), Arc::clone(&self.refusals));
+        let host = Services::for_engine(link, refusals, &self.job, pin);
         Ok(registry.load(&pin.engine, host, options.clone())?)
     }
 
@@ -54,10 +62,10 @@ impl Context {
         &self,
         output: &TargetOutput,
         backup_id: &str,
-        watch: &Arc<BlockWatch>,
+        progress: &Arc<Progress>,
     ) -> Result<TargetObjects, WorkerError> {
         let target = self.open_target(&output.place)?;
-        TargetObjects::start(target, output.clone(), backup_id.to_owned(), Arc::clone(watch))
+        TargetObjects::start(target, output.clone(), backup_id.to_owned(), Arc::clone(progress))
             .map_err(|error| WorkerError::Target(Box::new(error)))
     }
 

@@ -109,3 +109,20 @@ fn a_recipient_takes_named_donors_only() {
     assert_eq!(found[0], "GRANT CLONE_ADMIN ON *.* TO 'o\\'brien'@'%'");
     assert_eq!(found[1], "SET GLOBAL clone_valid_donor_list = 'source-db:3306'");
 }
+
+#[test]
+fn what_a_recipient_holds_itself_is_in_nobodys_way() {
+    let mut facts = server();
+    facts.encrypted = true;
+    let myisam = StorageEngineFacts { tables: 2, bytes: 1 };
+    facts.storage_engines.insert("MyISAM".to_owned(), myisam);
+    let method = |method| Options { method, ..Options::default() };
+    let found = |method: Options| {
+        let blockers = assess(&environment(facts.clone()), &method).blockers;
+        blockers
+            .iter()
+            .filter(|found| found.what.contains("encrypted") || found.what.contains("empty"))
+            .count()
+    };
+    assert_eq!((found(method(Method::Recipient)), found(method(Method::Protocol))), (0, 2));
+}

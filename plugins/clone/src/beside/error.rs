@@ -1,6 +1,6 @@
 //! Why tables could not be dumped beside a clone.
 
-use std::io;
+use std::{io, time::Duration};
 
 use dbbackup_sdk::{
     Classify, ErrorCode, HostError,
@@ -30,6 +30,21 @@ pub(crate) enum BesideError {
         privileges: Vec<String>,
         /// The statement that gives it.
         grant: String,
+    },
+    /// The tables are too large for the lock that they are read under.
+    #[error(
+        "{count} tables that are not InnoDB's hold {} MB, which cannot be read within a lock of {} ms",
+        bytes.div_ceil(1_000_000), hold.as_millis()
+    )]
+    TooLarge {
+        /// How many.
+        count: usize,
+        /// Bytes of their rows.
+        bytes: u64,
+        /// How long they may be locked.
+        hold: Duration,
+        /// How long it takes on an ordinary machine.
+        usual: Duration,
     },
     /// A table could not be read.
     #[error("read table {table}")]
@@ -76,12 +91,21 @@ impl Classify for BesideError {
             Self::Host(error) => error.code(),
             Self::Thread(_) => ErrorCode::INTERNAL,
             Self::Privileges { .. } => ErrorCode::PRIVILEGE,
+            Self::TooLarge { .. } => ErrorCode::LOCK_BUDGET,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
             Self::Privileges { grant, .. } => Some(grant.clone()),
+            Self::TooLarge { usual, .. } => {
+                // Twice of what is usual: a machine is not equally fast at all times.
+                let seconds = usual.as_secs().saturating_mul(2).max(1);
+                Some(format!(
+                    "nothing was written; allow it with --max-lock {seconds}s, or convert the tables \
+                     to InnoDB"
+                ))
+            }
             Self::Host(error) => error.hint(),
             _ => match self.session()? {
                 SessionError::LockBudgetExceeded { phase: LockPhase::Holding, .. } => Some(

@@ -10,6 +10,7 @@
 
 mod error;
 mod table;
+mod time;
 mod write;
 
 use dbbackup_sdk::{
@@ -20,7 +21,7 @@ use dbbackup_sdk::{
     },
     dump::SESSION_SETTINGS,
     serde_json::json,
-    server::{CancelWatch, LockBudget, Requirement, Session, SessionError, quote::Escaping},
+    server::{CancelWatch, LockBudget, Requirement, Session, quote::Escaping},
     wire::ConnectOptions,
 };
 
@@ -55,8 +56,9 @@ impl Beside {
     /// the dump will be like this one.
     ///
     /// # Errors
-    /// [`BesideError::Privileges`] with the statement that gives what is lacking.
-    pub(crate) fn prepare(session: &mut Session) -> Result<Self, BesideError> {
+    /// [`BesideError::Privileges`] with the statement that gives what is lacking;
+    /// [`BesideError::TooLarge`] for tables that the lock is too short for.
+    pub(crate) fn prepare(session: &mut Session, run: &BackupRun) -> Result<Self, BesideError> {
         let grants = session.grants()?;
         let required = PRIVILEGES.map(Requirement::global);
         let missing = grants.missing(&required);
@@ -71,6 +73,10 @@ impl Beside {
         }
         let mut options = session.options().clone();
         options.init_statements.extend(SESSION_SETTINGS.map(str::to_owned));
+        // With those settings, sizes are those of now, and not of yesterday.
+        let mut meta = Session::connect(&options)?;
+        time::check(&table::list(&mut meta)?, LockBudget::from(&run.request.lock_budget).hold)?;
+        meta.quit()?;
         Ok(Self { options })
     }
 
@@ -94,29 +100,19 @@ impl Beside {
             coordinates: CoordinatesRecord::default(),
             lock: None,
         };
-        if dumped.written().next().is_none() {
+        if dumped.tables.is_empty() {
             return Ok(dumped);
         }
         let budget = LockBudget::from(&run.request.lock_budget);
-        let names: Vec<(String, String)> =
-            dumped.written().map(|table| (table.schema.clone(), table.name.clone())).collect();
-        let named = names.iter().map(|(schema, table)| (schema.as_str(), table.as_str()));
+        let named = dumped.tables.iter().map(|table| (table.schema.as_str(), table.name.as_str()));
         let mut lock = reader.lock_tables_for_read(named, budget)?;
         dumped.read_at = meta.utc_now()?;
         dumped.coordinates = position(&mut meta)?;
         let mut writer = Writer::open(sink, &run.host, &mut meta, &dumped)?;
-        let read =
-            dumped.written().try_for_each(|table| writer.table(lock.session(), table).map(drop));
-        let lock = match (lock.unlock(), read) {
-            // A lock that had to be ended took the session along, and is the reason that counts.
-            (Err(exceeded @ SessionError::LockBudgetExceeded { .. }), _) => {
-                return Err(exceeded.into());
-            }
-            (_, Err(error)) => return Err(error),
-            (lock, Ok(())) => lock?,
-        };
+        let read = dumped.tables.iter().try_for_each(|table| writer.table(lock.session(), table));
+        let ((), cost) = lock.unlock_after(read)?;
         dumped.rows = writer.finish()?;
-        dumped.lock = Some(lock.into());
+        dumped.lock = Some(cost.into());
         Ok(dumped)
     }
 }
@@ -135,11 +131,6 @@ fn position(meta: &mut Session) -> Result<CoordinatesRecord, BesideError> {
 }
 
 impl Dumped {
-    /// Tables that are in the text: those that exist at all after a restart.
-    fn written(&self) -> impl Iterator<Item = &Table> {
-        self.tables.iter().filter(|table| !table.is_volatile())
-    }
-
     /// Whether a table, as `schema.table (engine)`, needs nothing more than what was dumped.
     pub(crate) fn covers(&self, shown: &str) -> bool {
         self.tables.iter().any(|table| table.to_string() == shown)
@@ -147,21 +138,18 @@ impl Dumped {
 
     /// Says in the summary what was dumped, where it is, and of which instant it is.
     pub(crate) fn describe(self, summary: &mut BackupSummary) {
-        for table in &self.tables {
-            let why = if table.is_volatile() {
-                "its rows are in memory, and end with the server".to_owned()
-            } else {
-                format!("not in the clone but dumped beside it, in {OUR_ROOT}/{BESIDE_PATH}")
-            };
-            summary.excluded.push(ExcludedRecord { what: table.to_string(), why });
-        }
-        let count = self.written().count();
-        if count == 0 {
+        if self.tables.is_empty() {
             return;
         }
         let file = format!("{OUR_ROOT}/{BESIDE_PATH}");
+        let why = format!("not in the clone but dumped beside it, in {file}");
+        let records = self
+            .tables
+            .iter()
+            .map(|table| ExcludedRecord { what: table.to_string(), why: why.clone() });
+        summary.excluded.extend(records);
         summary.restore_needs.push(format!("{file} loaded after the first start"));
-        let names: Vec<String> = self.written().map(Table::to_string).collect();
+        let names: Vec<String> = self.tables.iter().map(Table::to_string).collect();
         let fact = json!({
             "path": file,
             "tables": names,

@@ -54,7 +54,7 @@ impl<'a> Writer<'a> {
             triggers: Vec::new(),
             rows: 0,
             bytes: 0,
-            estimated_bytes: dumped.written().map(|table| table.bytes).sum(),
+            estimated_bytes: dumped.tables.iter().map(|table| table.bytes).sum(),
         })
     }
 

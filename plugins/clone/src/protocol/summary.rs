@@ -11,6 +11,7 @@ use crate::{
     artefact::{APPLIER_PATH, CloneDocument, ClonedFile, DATA_ROOT, DOCUMENT_PATH, Donor, Layout},
     encrypted,
     error::CloneError,
+    left_out::in_memory,
     protocol::{machine::Machine, observer::Observer, preflight::Facts},
     rpc::DESCRIPTOR_VERSION,
     source::told,
@@ -57,6 +58,7 @@ pub(crate) fn finish(
         ..BackupSummary::default()
     };
     exclude(&mut summary, &facts, empty_tables);
+    summary.excluded.extend(observer.ask(|session| Ok(in_memory(session)?))?);
     let variable =
         |observer: &mut Observer, name: &str| observer.ask(|session| Ok(session.variable(name)?));
     let directory = observer.ask(|session| Ok(told(session, "datadir")?))?;

@@ -41,6 +41,12 @@ pub(crate) enum MethodError {
         crate::encrypted::REDO_SETTING
     )]
     RedoKey,
+    /// The clone holds a key in clear.
+    #[error("the server has written the key of {} in clear", file.display())]
+    KeyInClear {
+        /// The file.
+        file: PathBuf,
+    },
     /// Files of the clone are encrypted at rest.
     #[error("{} is encrypted at rest, and a copy does not start without the server's keyring", file.display())]
     Encrypted {
@@ -236,6 +242,7 @@ impl Classify for MethodError {
             | Self::External { .. }
             | Self::Encrypted { .. }
             | Self::RedoKey
+            | Self::KeyInClear { .. }
             | Self::DonorNotListed { .. }
             | Self::OtherUser { .. } => ErrorCode::PRECONDITION,
             Self::NoDonorPassword { .. } | Self::NoDonorHost | Self::Path { .. } => {
@@ -262,6 +269,10 @@ impl Classify for MethodError {
             Self::Host(error) => return error.hint(),
             Self::NotLocal { .. } | Self::External { .. } | Self::OtherUser { .. } => {
                 "method protocol needs none of this: --engine-option method=protocol"
+            }
+            Self::KeyInClear { .. } => {
+                "the clone was removed; use another engine, such as mysqldump, or, for a redo log, \
+                 switch its encryption off for the time of the clone"
             }
             Self::RedoKey => {
                 "switch it off for the time of the clone, or use another engine, such as mysqldump"

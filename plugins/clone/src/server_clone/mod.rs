@@ -26,15 +26,15 @@ pub(crate) use scratch::undo;
 use crate::{
     beside::Dumped,
     encrypted,
-    left_out::{LeftOut, left_out},
+    left_out::{LeftOut, in_memory, left_out},
     options::{Encrypted, Options},
     server_clone::{abandoned::CloningSession, scratch::Scratch},
     source::Source,
     unstartable,
 };
 
-/// Longest time of one clone: its session waits without a byte.
-const LONGEST_CLONE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Longest time of one clone and its archive: the sessions of a run wait without a byte.
+pub(crate) const LONGEST_CLONE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// What an operator may accept: tables that come back empty.
 const NON_TRANSACTIONAL: &str = "non-transactional";
 
@@ -60,6 +60,8 @@ impl<'a> CloningServer<'a> {
     /// Connects, and finds out what a restore must know.
     pub(crate) fn connect(run: &'a BackupRun, options: &'a Options) -> Result<Self, MethodError> {
         let mut session = Session::connect(&connect_options(run)?)?;
+        // It is asked once more when the directory is archived.
+        session.stay_while_idle(LONGEST_CLONE)?;
         let source = Source::ask(&mut session)?;
         let server = Self { run, options, session, source, has_encrypted: false };
         server.check_place()?;
@@ -120,18 +122,16 @@ impl<'a> CloningServer<'a> {
 
     /// Encrypted tablespaces are kept on request, or the run ends here.
     fn check_encrypted(&mut self, directory: &Path) -> Result<(), MethodError> {
-        let first = encrypted::first_in(directory);
-        let first = first.map_err(|source| MethodError::io("look into", directory, source))?;
+        let failed = |source| MethodError::io("look into", directory, source);
+        let inside = |path: &Path| path.strip_prefix(directory).unwrap_or(path).to_owned();
+        let first = encrypted::first_in(directory).map_err(failed)?;
         self.has_encrypted = first.is_some();
-        if encrypted::has_redo_key(directory)
-            .map_err(|source| MethodError::io("look into", directory, source))?
-        {
-            return Err(MethodError::RedoKey);
+        if let Some(path) = encrypted::first_with_clear_key(directory).map_err(failed)? {
+            return Err(MethodError::KeyInClear { file: inside(&path) });
         }
         match first {
             Some(path) if self.options.encrypted == Encrypted::Refuse => {
-                let file = path.strip_prefix(directory).unwrap_or(&path).to_owned();
-                Err(MethodError::Encrypted { file })
+                Err(MethodError::Encrypted { file: inside(&path) })
             }
             _ => Ok(()),
         }
@@ -160,6 +160,7 @@ pub(crate) fn left_out_in_the_end(
     dumped: Option<&Dumped>,
 ) -> Result<Vec<String>, MethodError> {
     unstartable::check(session)?;
+    source.in_memory = in_memory(session)?;
     let known = source.left_out.clone();
     let now = left_out(session)?;
     source.left_out.extend(now.into_iter().filter(|table| !known.contains(table)));

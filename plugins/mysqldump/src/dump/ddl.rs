@@ -11,7 +11,7 @@ use dbbackup_sdk::server::{
     BackupStage, Grants, LockBudget, Requirement, ServerLock, Session, SessionError,
 };
 
-use super::sessions::IDLE_SECONDS;
+use super::sessions::LONGEST_DUMP;
 use crate::{error::EngineError, options::BlockDdl};
 
 /// Keeps DDL waiting until the lock is given back; nothing where that is not wanted or possible.
@@ -25,7 +25,7 @@ pub(super) fn block<'s>(
     budget: LockBudget,
 ) -> Result<Option<ServerLock<'s>>, EngineError> {
     // The hold of this lock is the length of the dump: it makes no commit wait.
-    let budget = LockBudget { wait: budget.wait, hold: Duration::from_secs(IDLE_SECONDS) };
+    let budget = LockBudget { wait: budget.wait, hold: LONGEST_DUMP };
     let version = session.version().clone();
     let has_backup_lock = !version.is_mariadb() && version.at_least([8, 0, 0]);
     let has_stages = version.is_mariadb() && version.at_least([10, 4, 1]);

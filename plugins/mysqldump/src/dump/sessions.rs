@@ -1,5 +1,7 @@
 //! The sessions of a dump: settings under which every value and definition comes out unchanged.
 
+use std::time::Duration;
+
 use dbbackup_sdk::{
     BackupRun,
     document::connection::PASSWORD_SECRET,
@@ -11,7 +13,7 @@ use dbbackup_sdk::{
 use crate::error::EngineError;
 
 /// How long an idle session lives: far longer than any dump takes.
-pub(super) const IDLE_SECONDS: u64 = 7 * 24 * 3600;
+pub(super) const LONGEST_DUMP: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Opens sessions of one run.
 #[derive(Debug)]
@@ -35,7 +37,7 @@ impl Sessions {
         let mut session = Session::connect(&self.options)?;
         self.watch.add(&session);
         session.set_stall_budget()?;
-        session.execute(format!("SET SESSION wait_timeout = {IDLE_SECONDS}"))?;
+        session.stay_while_idle(LONGEST_DUMP)?;
         Ok(session)
     }
 }

@@ -86,16 +86,25 @@ fn begin_locked(
     is_replica: bool,
 ) -> Result<(Option<BinlogStatus>, Vec<ReplicaSourceRecord>, LockReport), EngineError> {
     let mut lock = meta.flush_tables_with_read_lock(budget)?;
-    reader.begin_consistent_snapshot()?;
-    let status = lock.session().binlog_status()?;
-    let sources = if is_replica { lock.session().replica_sources()? } else { Vec::new() };
-    let report = lock.unlock()?;
+    let begun = begin_and_look(reader, lock.session(), is_replica);
+    let ((status, sources), report) = lock.unlock_after(begun)?;
     tracing::info!(
         waited_ms = u64::try_from(report.waited.as_millis()).unwrap_or(u64::MAX),
         held_ms = u64::try_from(report.held.as_millis()).unwrap_or(u64::MAX),
         "the snapshot has begun, and the read lock is gone"
     );
     Ok((status, sources, report))
+}
+
+fn begin_and_look(
+    reader: &mut Session,
+    locked: &mut Session,
+    is_replica: bool,
+) -> Result<(Option<BinlogStatus>, Vec<ReplicaSourceRecord>), EngineError> {
+    reader.begin_consistent_snapshot()?;
+    let status = locked.binlog_status()?;
+    let sources = if is_replica { locked.replica_sources()? } else { Vec::new() };
+    Ok((status, sources))
 }
 
 fn exact(status: Option<BinlogStatus>) -> CoordinatesRecord {

@@ -1,4 +1,7 @@
-use super::{destroy, lacking, lines, record_sizes, smallest, snapshot, snapshots_of};
+use super::{
+    DESTROYS, destroy, is_tried_again, lacking, lines, record_sizes, smallest, snapshot,
+    snapshots_of,
+};
 
 fn named(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
@@ -18,6 +21,21 @@ fn every_dataset_is_in_one_command() {
 fn nothing_but_a_snapshot_is_ever_destroyed() {
     assert_eq!(destroy("tank/mysql@x").unwrap().words(), ["zfs", "destroy", "tank/mysql@x"]);
     assert!(destroy("tank/mysql").is_err());
+}
+
+#[test]
+fn a_busy_snapshot_is_tried_again_a_few_times_and_a_refused_one_never() {
+    let busy = "cannot destroy snapshot tank/mysql@x: dataset is busy";
+    assert!(is_tried_again(1, busy) && is_tried_again(DESTROYS - 1, busy));
+    assert!(!is_tried_again(DESTROYS, busy));
+    for refused in [
+        "cannot destroy snapshots: permission denied",
+        "could not find any snapshots to destroy; check snapshot names.",
+        "cannot destroy 'tank/mysql@x': snapshot has dependent clones",
+        "",
+    ] {
+        assert!(!is_tried_again(1, refused), "{refused}");
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(crate) fn measure(setting: &Setting) -> Result<Vec<Figure>> {
         if set == DataSet::Sysbench {
             let scale = setting.scale;
             figures.push(memory::peak(setting, &donor, ENGINE, "clone.tar.zst", scale)?);
-            figures.push(stall::measure(setting, &donor, ENGINE, &data.tables_dir())?);
+            figures.push(stall::of_engine(setting, &donor, ENGINE, &data.tables_dir())?);
         }
         donor.stop()?;
     }

@@ -32,9 +32,11 @@ pub(crate) fn measure(setting: &Setting) -> Result<Vec<Figure>> {
         if set == DataSet::Sysbench {
             let scale = setting.scale;
             figures.push(memory::peak(setting, &server, ENGINE, "btrfs.tar.zst", scale)?);
-            figures.push(stall::measure(setting, &server, ENGINE, &datadir.join(data.schema()))?);
-            let peer = |output: &Path| mariadb_backup::stream(setting, &server, output);
-            figures.push(stall::of_peer(setting, &server, mariadb_backup::PEER, peer)?);
+            let tables = datadir.join(data.schema());
+            figures.push(stall::of_engine(setting, &server, ENGINE, &tables)?);
+            let (name, peer) = (mariadb_backup::PEER, mariadb_backup::stream);
+            let run = |output: &Path| peer(setting, &server, output);
+            figures.push(stall::of_peer(setting, &server, name, &tables, run)?);
         }
         server.stop()?;
     }

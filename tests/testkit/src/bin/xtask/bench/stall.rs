@@ -3,7 +3,7 @@
 use super::contest::chain;
 use super::dump::backup;
 use super::figure::{Bound, Figure};
-use super::pipeline::pack;
+use super::pipeline::{pack, tar};
 use super::setting::{Setting, remove};
 use anyhow::{Result, ensure};
 use dbbackup_testkit::{Server, WriteLoad};
@@ -20,47 +20,56 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// The most that a backup may add to the longest transaction, milliseconds.
 const BOUND_MS: f64 = 100.0;
 
-/// The longest transaction while a backup runs, less that of the control, in each round.
-pub(crate) fn measure(
+/// Of one of our engines; its control packs the files of the tables with the same pipeline.
+pub(crate) fn of_engine(
     setting: &Setting,
     server: &Server,
     engine: &str,
     tables: &Path,
 ) -> Result<Figure> {
-    let begun = Figure::begin(format!("{engine}: stall of commits"), "5 ms probe")?;
-    let directory = setting.path("turn");
-    let mut differences = Vec::new();
-    for _ in 0..setting.rounds {
-        let mut longest = [0.0; 2];
-        let [ours, control] = &mut longest;
-        let output = directory.join("stall.tar.zst");
-        let run = || chain(vec![backup(setting, server, engine, &output)], None);
-        *ours = longest_transaction(server, &directory, run)?;
-        let run = || chain(vec![pack(setting, tables, &output)], None);
-        *control = longest_transaction(server, &directory, run)?;
-        println!("   longest transaction {ours:.0} ms, of the control {control:.0} ms");
-        differences.push(*ours - *control);
-    }
-    remove(&directory)?;
-    server.sql("DROP DATABASE write_load")?;
-    begun.value("control of the same load", Bound::AtMost(BOUND_MS), "ms more", differences)
+    let ours = |output: &Path| chain(vec![backup(setting, server, engine, output)], None);
+    let control = |output: &Path| chain(vec![pack(setting, tables, output)], None);
+    measure(setting, server, engine, Bound::AtMost(BOUND_MS), ours, control)
 }
 
-/// The longest transaction while something else runs, as it is, in each round.
+/// Of a peer that compresses with zstd; its control does the same with the files of the tables.
 pub(crate) fn of_peer(
     setting: &Setting,
     server: &Server,
     peer: &str,
+    tables: &Path,
     run: impl Fn(&Path) -> Result<()>,
 ) -> Result<Figure> {
-    let begun = Figure::begin(format!("{peer}: stall of commits"), "5 ms probe")?;
+    let control = |output: &Path| {
+        let mut zstd = setting.peer("zstd");
+        zstd.args(["-q", "-3", "-T2"]);
+        chain(vec![tar(setting, tables), zstd], Some(output))
+    };
+    measure(setting, server, peer, Bound::Informative, run, control)
+}
+
+/// The longest transaction while a backup runs, less that of its control, in each round.
+fn measure(
+    setting: &Setting,
+    server: &Server,
+    name: &str,
+    bound: Bound,
+    backup: impl Fn(&Path) -> Result<()>,
+    control: impl Fn(&Path) -> Result<()>,
+) -> Result<Figure> {
+    let begun = Figure::begin(format!("{name}: stall of commits"), "5 ms probe")?;
     let directory = setting.path("turn");
-    let output = directory.join("stall");
-    let turn = |_| longest_transaction(server, &directory, || run(&output));
-    let longest = (0..setting.rounds).map(turn).collect::<Result<_>>()?;
+    let output = directory.join("stall.tar.zst");
+    let mut differences = Vec::new();
+    for _ in 0..setting.rounds {
+        let longest = longest_transaction(server, &directory, || backup(&output))?;
+        let of_control = longest_transaction(server, &directory, || control(&output))?;
+        println!("   longest transaction {longest:.0} ms, of the control {of_control:.0} ms");
+        differences.push(longest - of_control);
+    }
     remove(&directory)?;
     server.sql("DROP DATABASE write_load")?;
-    begun.value("", Bound::Informative, "ms", longest)
+    begun.value("control of the same load", bound, "ms more", differences)
 }
 
 /// The longest transaction of the probe while `run` does its work, milliseconds.
