@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: the product beside its peers, on the same data, in one run, as ratios.
 mod abi;
 mod clone;
+mod comparison;
 mod contest;
 mod dump;
 mod figure;

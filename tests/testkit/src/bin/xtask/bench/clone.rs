@@ -63,13 +63,14 @@ impl Bench<'_> {
         begun.ratio("CLONE INSTANCE", Bound::AtMost(1.3), rounds)
     }
 
-    /// Beside the server's clone into a directory of its own, and an archive of that.
+    /// Beside the server's clone into a directory of its own, and an archive of that. That needs no network,
+    /// and ours takes the server's socket.
     fn to_zstd(&self) -> Result<[Figure; 2]> {
         let peer = "CLONE LOCAL, tar | zstd -3 -T2";
         let begun = Figure::begin("clone: tar.zst", self.data.set().name())?;
         let size = begun.another("clone: tar.zst size");
         let rounds: Vec<Round> = self.contest(&[self.pid], "clone.tar.zst").run(
-            |output| self.ours(output),
+            |output| self.ours_by_socket(output),
             |output| {
                 let copy = output.with_file_name("local");
                 let directory = sql_string(&copy)?;
@@ -105,6 +106,13 @@ impl Bench<'_> {
 
     fn ours(&self, output: &Path) -> Result<()> {
         chain(vec![backup(self.setting, self.donor, ENGINE, output)], None)
+    }
+
+    fn ours_by_socket(&self, output: &Path) -> Result<()> {
+        let words = ["physical-backup", "--engine", ENGINE, "--user", ADMIN_USER, "--socket"];
+        let run = self.setting.rig.dbbackup(words).arg(self.donor.socket()).arg("--output");
+        let run = run.arg(output).env("MYSQL_PWD", ADMIN_PASSWORD);
+        chain(vec![run.to_command()], None)
     }
 
     fn contest<'a>(&self, servers: &'a [u32], output: &'a str) -> Contest<'a> {

@@ -4,6 +4,7 @@ use super::contest::{Contest, Round, chain};
 use super::dump::{backup, options};
 use super::figure::{Bound, Figure};
 use super::setting::{Setting, manifest_of, remove};
+use super::comparison;
 use anyhow::{Context, Result};
 use dbbackup_testkit::{
     DataSet, S3Access, S3Options, S3Peers, S3Server, S3Sink, S3Store, Server,
@@ -49,6 +50,7 @@ pub(crate) fn measure(setting: &Setting) -> Result<Vec<Figure>> {
     figures.push(backups.beside_a_file("sink", &sink.access())?);
     figures.push(backups.restore(&garage.access())?);
     server.stop()?;
+    comparison::print(setting, &peers, &garage.access())?;
     Ok(figures)
 }
 
@@ -205,14 +207,25 @@ impl Backups<'_> {
     }
 
     fn stream(&self, access: &S3Access, name: &str) -> Result<()> {
-        let words = ["stream-backup", "--engine", "clone", "--force", "--workers", WORKERS];
-        let run = self.setting.rig.dbbackup_on(self.server, words);
-        let run = run.args(["--part-size", PART_BYTES, "--target", &url(access, name)]);
-        chain(vec![with(run.to_command(), access)], None)
+        stream(self.setting, self.server, access, name)
     }
 }
 
-fn url(access: &S3Access, name: &str) -> String {
+/// A clone straight into a store, over one that is there.
+pub(crate) fn stream(
+    setting: &Setting,
+    server: &Server,
+    access: &S3Access,
+    name: &str,
+) -> Result<()> {
+    let words = ["stream-backup", "--engine", "clone", "--force", "--workers", WORKERS];
+    let run = setting.rig.dbbackup_on(server, words);
+    let run = run.args(["--part-size", PART_BYTES, "--target", &url(access, name)]);
+    chain(vec![with(run.to_command(), access)], None)
+}
+
+/// A name in the bucket.
+pub(crate) fn url(access: &S3Access, name: &str) -> String {
     format!("s3://{}/{FOLDER}/{name}", access.bucket)
 }
 
