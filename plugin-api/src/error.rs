@@ -29,12 +29,16 @@ impl ErrorCode {
     pub const PRIVILEGE: Self = Self(12);
     /// A lock could not be had or held within its budget; nothing is locked any more.
     pub const LOCK_BUDGET: Self = Self(13);
+    /// Another run is at work there.
+    pub const LOCKED: Self = Self(14);
     /// Reading the source failed in the middle, the connection to it not being lost.
     pub const SOURCE_IO: Self = Self(20);
     /// Writing to the sink or target failed.
     pub const SINK_IO: Self = Self(21);
     /// No space is left where the bytes go.
     pub const NO_SPACE: Self = Self(22);
+    /// The place where backups live cannot be reached, is not there, or denies access.
+    pub const TARGET: Self = Self(23);
     /// Bytes are not what they should be.
     pub const INTEGRITY: Self = Self(30);
     /// A child process failed.

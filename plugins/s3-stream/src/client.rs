@@ -1,0 +1,96 @@
+//! The SDK's client: credentials from its default chain, refreshed by it; our TLS, our clock, and
+//! none of its retries.
+
+use std::{fs, time::Duration};
+
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableRegionProvider,
+    meta::region::RegionProviderChain, profile::ProfileFileRegionProvider,
+};
+use aws_sdk_s3::{
+    Client,
+    config::{
+        RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+        StalledStreamProtectionConfig, retry::RetryConfig, timeout::TimeoutConfig,
+    },
+};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+
+use crate::{clock::StoreClock, error::S3Error, options::Options};
+
+/// Longest wait for a connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// Region of stores that have none, and of AWS if nothing names another.
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// A client and what follows from where it leads.
+pub(crate) struct Connected {
+    pub(crate) client: Client,
+    /// True if bodies go through TLS.
+    pub(crate) is_encrypted: bool,
+}
+
+/// Makes the client. Nothing is connected yet, and no credentials are looked for.
+///
+/// # Errors
+/// [`S3Error::Authorities`], [`S3Error::Tls`].
+pub(crate) async fn client(options: &Options, clock: &StoreClock) -> Result<Connected, S3Error> {
+    let http = http_client(options)?;
+    let shared = shared_config(options, http).await;
+    let endpoint = options.endpoint.as_deref().or(shared.endpoint_url());
+    let is_encrypted = !endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
+    let path_style = options.path_style.unwrap_or(endpoint.is_some());
+    let mut config = aws_sdk_s3::config::Builder::from(&shared)
+        .force_path_style(path_style)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_LIMIT).build())
+        // It does not see stalls of bodies that are in memory; each attempt has a limit instead.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+        .time_source(clock.clone())
+        .interceptor(clock.clone());
+    if let Some(endpoint) = &options.endpoint {
+        config = config.endpoint_url(endpoint);
+    }
+    Ok(Connected { client: Client::from_conf(config.build()), is_encrypted })
+}
+
+/// Credentials, region and endpoint as environment, profile and options say.
+async fn shared_config(options: &Options, http: SharedHttpClient) -> SdkConfig {
+    // The service of virtual machines is not asked for a region: elsewhere that costs seconds.
+    let profile = match &options.profile {
+        Some(name) => ProfileFileRegionProvider::builder().profile_name(name).build(),
+        None => ProfileFileRegionProvider::new(),
+    };
+    let region = RegionProviderChain::first_try(options.region.clone().map(Region::new))
+        .or_else(EnvironmentVariableRegionProvider::new())
+        .or_else(profile)
+        .or_else(Region::from_static(DEFAULT_REGION));
+    let mut loader =
+        aws_config::defaults(BehaviorVersion::latest()).http_client(http).region(region);
+    if let Some(profile) = &options.profile {
+        loader = loader.profile_name(profile);
+    }
+    loader.load().await
+}
+
+/// TLS by rustls with ring. The provider is named here; the process-wide one is not touched.
+fn http_client(options: &Options) -> Result<SharedHttpClient, S3Error> {
+    let builder = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+    let Some(path) = &options.ca_file else { return Ok(builder.build_https()) };
+    let failed = |source| S3Error::Authorities { path: path.clone(), source };
+    let pem = fs::read(path).map_err(failed)?;
+    if !pem.windows(27).any(|window| window == b"-----BEGIN CERTIFICATE-----") {
+        let what = "it holds no certificate in PEM form";
+        return Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidData, what)));
+    }
+    let context = TlsContext::builder()
+        .with_trust_store(TrustStore::default().with_pem_certificate(pem))
+        .build()
+        .map_err(|error| S3Error::Tls(Box::new(error)))?;
+    Ok(builder.tls_context(context).build_https())
+}

@@ -1,0 +1,358 @@
+//! What one attempt of a request failed with, and whether another attempt is worth it.
+
+use std::{error::Error, fmt, time::Duration};
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_s3::{
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+};
+use dbbackup_sdk::shown;
+
+/// Longest text of a store that is repeated, characters.
+const LONGEST_MESSAGE: usize = 300;
+
+/// A failed attempt. Holds nothing secret: a store's message, never a request.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    kind: Kind,
+    /// Status of the answer; none if there was none.
+    status: Option<u16>,
+    /// The store's word for it.
+    code: Option<String>,
+    message: String,
+    retry_after: Option<Duration>,
+}
+
+/// Where the attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The store answered, and not as it should.
+    Answered,
+    /// No answer came, or only a part of it.
+    Unanswered,
+    /// There are no credentials to sign with.
+    NoCredentials,
+    /// The request could not be made.
+    Unsendable,
+}
+
+/// What to do after a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Try again.
+    Retry,
+    /// Try again later, and let everybody else wait as well.
+    Throttled,
+    /// Bytes were damaged on their way: try again, a few times.
+    Damaged,
+    /// The clocks disagree: sign by the store's and try again.
+    WrongClock,
+    /// There are no credentials: permanent, unless there were some before.
+    NoCredentials,
+    /// Another attempt would fail as well.
+    Permanent,
+}
+
+const THROTTLED: &[&str] = &[
+    "SlowDown",
+    "ServiceUnavailable",
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottled",
+    "RequestLimitExceeded",
+    "RequestThrottledException",
+    "TooManyRequests",
+    "TooManyRequestsException",
+    "BandwidthLimitExceeded",
+];
+const DAMAGED: &[&str] = &[
+    "BadDigest",
+    "InvalidDigest",
+    "XAmzContentSHA256Mismatch",
+    "XAmzContentChecksumMismatch",
+    "IncompleteBody",
+];
+const TRANSIENT: &[&str] = &[
+    "InternalError",
+    "InternalServerError",
+    "OperationAborted",
+    "PriorRequestNotComplete",
+    "RequestTimeout",
+    "RequestTimeoutException",
+];
+const WRONG_CLOCK: &[&str] =
+    &["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture", "RequestNotReady"];
+const UNSUPPORTED: &[&str] = &["NotImplemented", "InvalidArgument", "InvalidRequest"];
+const UNKNOWN_ACCOUNT: &[&str] = &[
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "TokenRefreshRequired",
+    "InvalidToken",
+    "InvalidSecurity",
+];
+const NO_SPACE: &[&str] =
+    &["QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "StorageFull"];
+
+impl Refusal {
+    /// What the SDK failed with.
+    pub(crate) fn of<E>(error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let response = error.raw_response();
+        let status = response.map(|response| response.status().as_u16());
+        let retry_after = response
+            .and_then(|response| response.headers().get("retry-after"))
+            .and_then(|value| value.trim().parse().ok())
+            .map(Duration::from_secs);
+        let code = error.code().map(str::to_owned);
+        let kind = match (&error, status) {
+            _ if lacks_credentials(&error) => Kind::NoCredentials,
+            (SdkError::ConstructionFailure(_), _) => Kind::Unsendable,
+            (_, Some(_)) => Kind::Answered,
+            _ => Kind::Unanswered,
+        };
+        let message = error.message().map_or_else(|| said(&error), str::to_owned);
+        Self { kind, status, code, message: shortened(&message), retry_after }
+    }
+
+    /// An answer that breaks off in its body, or does not come in time.
+    pub(crate) fn unanswered(message: impl Into<String>) -> Self {
+        let message = shortened(&message.into());
+        Self { kind: Kind::Unanswered, status: None, code: None, message, retry_after: None }
+    }
+
+    /// An answer that is not what was asked for.
+    pub(crate) fn odd_answer(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Answered, ..Self::unanswered(message) }
+    }
+
+    /// Whether another attempt is worth it.
+    pub(crate) fn verdict(&self) -> Verdict {
+        let code = self.code.as_deref().unwrap_or("");
+        match self.kind {
+            Kind::NoCredentials => return Verdict::NoCredentials,
+            Kind::Unsendable => return Verdict::Permanent,
+            Kind::Unanswered => return Verdict::Retry,
+            Kind::Answered => {}
+        }
+        if THROTTLED.contains(&code) {
+            return Verdict::Throttled;
+        }
+        if DAMAGED.contains(&code) {
+            return Verdict::Damaged;
+        }
+        if WRONG_CLOCK.contains(&code) {
+            return Verdict::WrongClock;
+        }
+        if TRANSIENT.contains(&code) {
+            return Verdict::Retry;
+        }
+        match self.status {
+            Some(429 | 503) => Verdict::Throttled,
+            Some(501 | 505 | 507) => Verdict::Permanent,
+            Some(408 | 500..=599) => Verdict::Retry,
+            // 200 with an error inside, or a body that makes no sense.
+            None | Some(200..=299) => Verdict::Retry,
+            Some(_) => Verdict::Permanent,
+        }
+    }
+
+    /// How long the store wants to be left alone.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    fn has_code(&self, codes: &[&str]) -> bool {
+        self.code.as_deref().is_some_and(|code| codes.contains(&code))
+    }
+
+    /// True if the account may not do this, or if it may not know whether the object exists.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.status == Some(403) || self.has_code(&["AccessDenied", "AllAccessDisabled"])
+    }
+
+    /// True if the store does not believe the credentials, whatever they would be good for.
+    pub(crate) fn is_unknown_account(&self) -> bool {
+        self.kind == Kind::NoCredentials || self.has_code(UNKNOWN_ACCOUNT)
+    }
+
+    /// True if there are no credentials at all.
+    pub(crate) fn has_no_credentials(&self) -> bool {
+        self.kind == Kind::NoCredentials
+    }
+
+    /// True if the bucket is not there.
+    pub(crate) fn is_no_bucket(&self) -> bool {
+        self.has_code(&["NoSuchBucket"])
+    }
+
+    /// True if the upload is not there.
+    pub(crate) fn is_no_upload(&self) -> bool {
+        self.has_code(&["NoSuchUpload"])
+    }
+
+    /// True if the object or upload is not there, the bucket being there.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.status == Some(404) && !self.is_no_bucket()
+    }
+
+    /// True if a condition of the request does not hold: an object exists, or has changed.
+    pub(crate) fn is_unmet(&self) -> bool {
+        self.status == Some(412)
+            || self.has_code(&["PreconditionFailed", "ConditionalRequestConflict"])
+    }
+
+    /// True if the store seems not to know something that the request asks for.
+    pub(crate) fn is_unsupported(&self) -> bool {
+        self.status == Some(501) || self.has_code(UNSUPPORTED)
+    }
+
+    /// True if there is no room.
+    pub(crate) fn is_no_space(&self) -> bool {
+        self.status == Some(507) || self.has_code(NO_SPACE)
+    }
+
+    /// True if the object lies in an archive and must be asked for first.
+    pub(crate) fn is_archived(&self) -> bool {
+        self.has_code(&["InvalidObjectState"])
+    }
+
+    /// True if the bucket is in another region.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        matches!(self.status, Some(301 | 307))
+            || self.has_code(&[
+                "PermanentRedirect",
+                "AuthorizationHeaderMalformed",
+                "IllegalLocationConstraintException",
+            ])
+    }
+
+    /// True if the store did answer, with a refusal of any kind.
+    pub(crate) fn is_answer(&self) -> bool {
+        self.kind == Kind::Answered
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [self.status.map(|status| status.to_string()), self.code.clone()];
+        let head: Vec<String> = words.into_iter().flatten().collect();
+        match (head.is_empty(), self.message.is_empty()) {
+            (true, true) => f.write_str("no answer"),
+            (true, false) => f.write_str(&self.message),
+            (false, true) => f.write_str(&head.join(" ")),
+            (false, false) => write!(f, "{}: {}", head.join(" "), self.message),
+        }
+    }
+}
+
+impl Error for Refusal {}
+
+/// True if the chain of causes says that no source of credentials had any.
+fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(
+            CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_),
+        ) = cause.downcast_ref()
+        {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
+/// The causes of an attempt that has no message of the store; an answer needs no words but its status.
+fn said<E>(error: &SdkError<E, HttpResponse>) -> String
+where
+    E: Error + Send + Sync + 'static,
+{
+    match error {
+        SdkError::ServiceError(_) => String::new(),
+        other => other.source().map_or_else(|| other.to_string(), shown),
+    }
+}
+
+/// One line, not too long: the text is a stranger's.
+fn shortened(text: &str) -> String {
+    let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut short: String = clean.take(LONGEST_MESSAGE).collect();
+    if text.chars().count() > LONGEST_MESSAGE {
+        short.push('…');
+    }
+    short.trim_end_matches(['.', ' ']).to_owned()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A refusal that a store answers.
+    pub(crate) fn answered(status: u16, code: &str) -> Refusal {
+        let code = (!code.is_empty()).then(|| code.to_owned());
+        Refusal { status: Some(status), code, ..Refusal::odd_answer("") }
+    }
+
+    #[test]
+    fn what_passes_is_tried_again() {
+        for (status, code) in [
+            (500, "InternalError"),
+            (502, ""),
+            (504, ""),
+            (400, "RequestTimeout"),
+            (409, "OperationAborted"),
+            (200, "InternalError"),
+        ] {
+            assert_eq!(answered(status, code).verdict(), Verdict::Retry, "{status} {code}");
+        }
+        assert_eq!(Refusal::unanswered("reset").verdict(), Verdict::Retry);
+    }
+
+    #[test]
+    fn a_busy_store_makes_everybody_wait() {
+        for (status, code) in
+            [(503, "SlowDown"), (503, ""), (429, ""), (400, "ThrottlingException")]
+        {
+            assert_eq!(answered(status, code).verdict(), Verdict::Throttled, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn damage_on_the_way_is_tried_again() {
+        for code in ["BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "IncompleteBody"] {
+            assert_eq!(answered(400, code).verdict(), Verdict::Damaged, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_stays_as_it_is_ends_at_once() {
+        for (status, code) in [
+            (403, "AccessDenied"),
+            (403, "InvalidAccessKeyId"),
+            (403, "SignatureDoesNotMatch"),
+            (400, "ExpiredToken"),
+            (404, "NoSuchBucket"),
+            (404, "NoSuchUpload"),
+            (412, "PreconditionFailed"),
+            (501, "NotImplemented"),
+            (507, ""),
+        ] {
+            assert_eq!(answered(status, code).verdict(), Verdict::Permanent, "{status} {code}");
+        }
+        assert_eq!(answered(403, "RequestTimeTooSkewed").verdict(), Verdict::WrongClock);
+    }
+
+    #[test]
+    fn a_message_is_one_line_and_says_status_and_code() {
+        let refusal =
+            Refusal { message: shortened("Access\nDenied."), ..answered(403, "AccessDenied") };
+        assert_eq!(refusal.to_string(), "403 AccessDenied: Access Denied");
+        assert_eq!(answered(503, "").to_string(), "503");
+        assert!(shortened(&"x".repeat(1000)).chars().count() <= LONGEST_MESSAGE + 1);
+    }
+}

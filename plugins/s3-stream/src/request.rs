@@ -1,0 +1,329 @@
+//! Every request goes through here: attempts with a limit each, waits that grow and jitter, a
+//! deadline, one pause for all workers when the store is busy. The SDK's own retries are off: its
+//! budget of tokens ends a backup after an outage of seconds.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::{
+    clock::StoreClock,
+    error::{S3Error, Step},
+    refusal::{Refusal, Verdict},
+};
+
+/// First wait before another attempt.
+const FIRST_WAIT: Duration = Duration::from_millis(400);
+/// Longest wait before another attempt, unless the store asks for more.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// Longest pause that a store is granted.
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+/// Attempts with damaged bytes: a network that spoils more than these is broken, and a store that
+/// calls a right checksum wrong will not change its mind.
+const MOST_DAMAGED: u32 = 8;
+/// How long a store that has never answered is asked: the endpoint may be a mistyped one.
+const FIRST_CONTACT: Duration = Duration::from_secs(30);
+/// Least time for an attempt to end.
+const LEAST_ATTEMPT: Duration = Duration::from_secs(60);
+/// An attempt that is slower than this has stalled.
+const LEAST_BYTES_PER_S: u64 = 100 * 1024;
+
+/// The way to one store; clones share what they have learnt of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Requests {
+    clock: StoreClock,
+    shared: Arc<Shared>,
+    deadline: Duration,
+    /// True if even a store that never answered is asked until the deadline.
+    patient: bool,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// True once the store answered: the address is right.
+    known: AtomicBool,
+    /// True once a request succeeded: there were credentials.
+    trusted: AtomicBool,
+    pause: Mutex<Pause>,
+}
+
+/// A time before which nobody asks the store.
+#[derive(Debug, Default)]
+struct Pause {
+    until: Option<Instant>,
+    /// Pauses in a row.
+    streak: u32,
+}
+
+impl Requests {
+    /// Requests that are tried again for so long.
+    pub(crate) fn new(clock: StoreClock, deadline: Duration) -> Self {
+        Self { clock, shared: Arc::default(), deadline, patient: false }
+    }
+
+    /// The same with a shorter deadline.
+    pub(crate) fn within(&self, deadline: Duration) -> Self {
+        Self { deadline: self.deadline.min(deadline), ..self.clone() }
+    }
+
+    /// The same for a request that must get through an outage even if it is the first one.
+    pub(crate) fn patient(&self) -> Self {
+        Self { patient: true, ..self.clone() }
+    }
+
+    /// The clock of the store.
+    pub(crate) fn clock(&self) -> &StoreClock {
+        &self.clock
+    }
+
+    /// Makes attempts until one succeeds.
+    ///
+    /// # Errors
+    /// [`S3Error::Refused`] if another attempt would fail as well; [`S3Error::GaveUp`] after the
+    /// deadline.
+    pub(crate) async fn send<T, F>(
+        &self,
+        step: &Step,
+        limit: Duration,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, S3Error>
+    where
+        F: Future<Output = Result<T, Refusal>>,
+    {
+        let mut tries = Tries::default();
+        loop {
+            self.pause_over().await;
+            tries.signed_by = self.clock.signing();
+            let answer = timeout(limit, attempt()).await.unwrap_or_else(|_| {
+                Err(Refusal::unanswered(format!("no answer within {} s", limit.as_secs())))
+            });
+            match answer {
+                Ok(value) => {
+                    self.succeeded();
+                    return Ok(value);
+                }
+                Err(refusal) => sleep(self.wait(step, refusal, &mut tries)?).await,
+            }
+        }
+    }
+
+    /// The wait before the next attempt, or the error if there is none.
+    fn wait(&self, step: &Step, refusal: Refusal, tries: &mut Tries) -> Result<Duration, S3Error> {
+        tries.attempts += 1;
+        if refusal.is_answer() && refusal.verdict() == Verdict::Permanent {
+            self.shared.known.store(true, Relaxed);
+        }
+        let mut wait = tries.backoff().max(refusal.retry_after().unwrap_or_default());
+        let again = match refusal.verdict() {
+            Verdict::Retry => true,
+            Verdict::Throttled => {
+                wait = self.pause(wait);
+                true
+            }
+            Verdict::Damaged => {
+                tries.damaged += 1;
+                tries.damaged < MOST_DAMAGED
+            }
+            Verdict::WrongClock => self.corrected(tries),
+            // Credentials that were there come back: the service that hands them out is away.
+            Verdict::NoCredentials => self.shared.trusted.load(Relaxed),
+            // Some stores call a wrong clock a wrong signature, and a HEAD has no words at all.
+            Verdict::Permanent => refusal.is_denied() && self.corrected(tries),
+        };
+        let step = step.clone();
+        if !again {
+            return Err(S3Error::Refused { step, source: Box::new(refusal) });
+        }
+        let waited = tries.started.elapsed();
+        if waited + wait > self.deadline() {
+            let (attempts, seconds) = (tries.attempts, waited.as_secs());
+            return Err(S3Error::GaveUp { step, attempts, seconds, source: Box::new(refusal) });
+        }
+        let milliseconds = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(%step, attempt = tries.attempts, milliseconds, %refusal, "trying again");
+        Ok(wait)
+    }
+
+    /// True if the next attempt will be signed by another clock than the last one, be it that another
+    /// worker has found out before.
+    fn corrected(&self, tries: &Tries) -> bool {
+        self.clock.adopt() || self.clock.signing() != tries.signed_by
+    }
+
+    fn deadline(&self) -> Duration {
+        if self.patient || self.shared.known.load(Relaxed) {
+            self.deadline
+        } else {
+            self.deadline.min(FIRST_CONTACT)
+        }
+    }
+
+    fn succeeded(&self) {
+        self.shared.known.store(true, Relaxed);
+        self.shared.trusted.store(true, Relaxed);
+        let mut pause = self.shared.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        if pause.until.is_none_or(|until| until <= Instant::now()) {
+            *pause = Pause::default();
+        }
+    }
+
+    /// Makes everybody wait: at least so long, longer each time in a row. Many workers that hear the
+    /// same answer make one pause.
+    fn pause(&self, least: Duration) -> Duration {
+        let mut pause = self.shared.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if pause.until.is_none_or(|until| until <= now) {
+            pause.streak = pause.streak.saturating_add(1);
+        }
+        let grown = FIRST_WAIT.saturating_mul(1 << pause.streak.min(10)).min(LONGEST_WAIT);
+        let length = least.max(jittered(grown)).min(LONGEST_PAUSE);
+        let until = pause.until.map_or(now + length, |until| until.max(now + length));
+        pause.until = Some(until);
+        length
+    }
+
+    async fn pause_over(&self) {
+        loop {
+            let until = self.shared.pause.lock().unwrap_or_else(PoisonError::into_inner).until;
+            match until {
+                Some(until) if until > Instant::now() => sleep_until(until).await,
+                _ => return,
+            }
+        }
+    }
+}
+
+/// Time that an attempt with so many bytes may take.
+pub(crate) fn attempt_limit(bytes: u64) -> Duration {
+    LEAST_ATTEMPT.max(Duration::from_secs(bytes / LEAST_BYTES_PER_S))
+}
+
+/// Attempts of one request.
+#[derive(Debug)]
+struct Tries {
+    started: Instant,
+    attempts: u32,
+    damaged: u32,
+    /// Difference of the clock that the last attempt was signed by.
+    signed_by: i64,
+}
+
+impl Default for Tries {
+    fn default() -> Self {
+        Self { started: Instant::now(), attempts: 0, damaged: 0, signed_by: 0 }
+    }
+}
+
+impl Tries {
+    /// Doubles with every attempt, a random half of it taken off, so that workers which failed
+    /// together do not come back together.
+    fn backoff(&self) -> Duration {
+        let doublings = self.attempts.saturating_sub(1).min(10);
+        jittered(FIRST_WAIT.saturating_mul(1 << doublings).min(LONGEST_WAIT))
+    }
+}
+
+fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refusal::tests::answered;
+    use std::sync::atomic::AtomicU32;
+    use tokio::runtime::Builder;
+
+    fn step() -> Step {
+        Step::new("upload part 1 of", "s3://bucket/key", "s3:PutObject")
+    }
+
+    fn requests(deadline_ms: u64) -> Requests {
+        Requests::new(StoreClock::default(), Duration::from_millis(deadline_ms))
+    }
+
+    /// Runs a request whose attempts fail until there are `failures` of them; answers the attempts.
+    fn run(requests: &Requests, failures: u32, refusal: &Refusal) -> (Result<(), S3Error>, u32) {
+        let made = AtomicU32::new(0);
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        let result = runtime.block_on(requests.send(&step(), LEAST_ATTEMPT, || {
+            let fails = made.fetch_add(1, Relaxed) < failures;
+            let refusal = refusal.clone();
+            async move { if fails { Err(refusal) } else { Ok(()) } }
+        }));
+        (result, made.load(Relaxed))
+    }
+
+    #[test]
+    fn an_outage_is_waited_for() {
+        let (result, made) = run(&requests(10_000), 2, &answered(500, "InternalError"));
+        result.unwrap();
+        assert_eq!(made, 3);
+    }
+
+    #[test]
+    fn a_refusal_ends_at_once() {
+        let (result, made) = run(&requests(10_000), 9, &answered(403, "AccessDenied"));
+        assert!(matches!(result, Err(S3Error::Refused { .. })));
+        assert_eq!(made, 1);
+    }
+
+    #[test]
+    fn the_deadline_ends_an_outage() {
+        let (result, made) = run(&requests(500), 99, &Refusal::unanswered("reset"));
+        assert!(matches!(result, Err(S3Error::GaveUp { attempts, .. }) if attempts == made));
+        assert!((1..=4).contains(&made), "{made}");
+    }
+
+    #[test]
+    fn an_attempt_that_stalls_is_given_up() {
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        let made = AtomicU32::new(0);
+        let requests = requests(10_000);
+        let step = step();
+        let sent = requests.send(&step, Duration::from_millis(20), || {
+            let stalls = made.fetch_add(1, Relaxed) == 0;
+            async move {
+                if stalls {
+                    std::future::pending::<()>().await;
+                }
+                Ok::<_, Refusal>(())
+            }
+        });
+        runtime.block_on(sent).unwrap();
+        assert_eq!(made.load(Relaxed), 2);
+    }
+
+    #[test]
+    fn a_busy_store_is_left_alone_by_everybody_for_as_long_as_it_wants() {
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let requests = requests(10_000);
+            let first = requests.pause(Duration::from_secs(3));
+            let second = requests.pause(Duration::from_millis(1));
+            assert!(first >= Duration::from_secs(3) && second < first);
+            let until = requests.shared.pause.lock().unwrap().until.unwrap();
+            assert!(until >= Instant::now() + Duration::from_millis(2_900));
+            assert_eq!(requests.shared.pause.lock().unwrap().streak, 1);
+        });
+    }
+
+    #[test]
+    fn waits_grow_to_their_limit() {
+        let wait = |attempts| Tries { attempts, ..Tries::default() }.backoff();
+        assert!(wait(1) <= FIRST_WAIT && wait(1) >= FIRST_WAIT / 2);
+        assert!(wait(60) <= LONGEST_WAIT && wait(60) >= LONGEST_WAIT / 2);
+    }
+
+    #[test]
+    fn a_large_part_has_more_time() {
+        assert_eq!(attempt_limit(1), LEAST_ATTEMPT);
+        assert_eq!(attempt_limit(64 * 1024 * 1024), Duration::from_secs(655));
+    }
+}

@@ -1,0 +1,163 @@
+//! Undo records of uploads, and how one is undone after a crash.
+
+use dbbackup_sdk::{
+    HostError,
+    document::undo::{UndoOutcome, UndoRecord},
+    undo_record,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::S3Error,
+    leftovers::{Sweep, is_backup},
+    location::Place,
+    marker::{self, Marker, marker_key},
+    options::Options,
+    store::{Store, Upload},
+};
+
+/// Kind of our undo records.
+const RECORD_KIND: &str = "s3-upload";
+
+/// What finds an upload again after a crash. No credentials: those of the undoing process serve.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct UploadFacts {
+    /// The location as the target was opened.
+    pub(crate) location: String,
+    /// Options of the engine.
+    pub(crate) options: Options,
+    /// Key below the location.
+    pub(crate) key: String,
+    /// Names the run in the object's metadata; of a part of a backup the backup's id.
+    pub(crate) run_id: String,
+    /// Key of the backup's manifest below the location; none for an object that stands for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) manifest_key: Option<String>,
+    /// Id of the upload, in the second record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) upload_id: Option<String>,
+}
+
+impl UploadFacts {
+    /// The record that must be durable before the side effect.
+    ///
+    /// # Errors
+    /// [`HostError`]: the facts cannot be written down.
+    pub(crate) fn record(&self) -> Result<UndoRecord, HostError> {
+        let (location, key) = (&self.location, &self.key);
+        let summary = match &self.upload_id {
+            Some(id) => format!("upload {id} of {location}/{key}"),
+            None => format!("upload of {location}/{key}"),
+        };
+        undo_record(RECORD_KIND, summary, self)
+    }
+
+    fn read(record: &UndoRecord) -> Result<Self, S3Error> {
+        let facts: Self = serde_json::from_value(record.facts.clone()).map_err(S3Error::Record)?;
+        facts.options.check()?;
+        Ok(facts)
+    }
+}
+
+/// An upload that is to be undone: its place is open.
+#[derive(Debug)]
+pub(crate) struct Undoing {
+    facts: UploadFacts,
+    store: Store,
+    key: String,
+    /// Key of the manifest in the bucket.
+    manifest: Option<String>,
+}
+
+impl Undoing {
+    /// Opens the place that a record names.
+    ///
+    /// # Errors
+    /// [`S3Error::Record`], and as for opening a place.
+    pub(crate) async fn of(record: &UndoRecord) -> Result<Self, S3Error> {
+        let facts = UploadFacts::read(record)?;
+        let place = Place::parse(&facts.location)?;
+        let store = Store::open(&place, &facts.options).await?;
+        let key = place.key_of(&facts.key)?;
+        let manifest = facts.manifest_key.as_deref().map(|key| place.key_of(key)).transpose()?;
+        Ok(Self { facts, store, key, manifest })
+    }
+
+    /// Removes what the run left, unless its manifest made it a backup.
+    ///
+    /// # Errors
+    /// Something may still be there.
+    pub(crate) async fn run(&self, dry_run: bool) -> Result<UndoOutcome, S3Error> {
+        let mut sweep = if dry_run { Sweep::dry(&self.store) } else { Sweep::new(&self.store) };
+        let object = self.store.url(&self.key);
+        // First, because it is never wrong: an upload that became an object is no upload any more.
+        if let Some(id) = &self.facts.upload_id {
+            sweep.upload(&Upload { key: self.key.clone(), id: id.clone() }).await?;
+        }
+        let marker = self.own_marker().await?;
+        let is_backup = match &self.manifest {
+            Some(manifest) => is_backup(&self.store, manifest, &self.facts.run_id).await?,
+            None => false,
+        };
+        if is_backup {
+            if let Some((key, _)) = &marker {
+                sweep.marker(key).await?;
+            }
+            return Ok(outcome(&sweep, dry_run, &format!("{object} is part of a backup")));
+        }
+        if let Some((key, marker)) = &marker {
+            // While the marker is this run's, nobody else is at work on the key.
+            sweep.uploads_of(&self.key).await?;
+            sweep.object(&self.key, &self.facts.run_id).await?;
+            sweep.run(key, marker).await?;
+        } else {
+            sweep.object(&self.key, &self.facts.run_id).await?;
+        }
+        Ok(outcome(&sweep, dry_run, &format!("nothing is left of {object}")))
+    }
+
+    /// The marker with its key, if it is this run's.
+    async fn own_marker(&self) -> Result<Option<(String, Marker)>, S3Error> {
+        let Some(manifest) = &self.manifest else { return Ok(None) };
+        let key = marker_key(manifest);
+        let found = marker::read(&self.store, &key).await?;
+        let own = found.map(|(marker, _)| marker).filter(|it| it.run_id == self.facts.run_id);
+        Ok(own.map(|marker| (key, marker)))
+    }
+}
+
+fn outcome(sweep: &Sweep<'_>, dry_run: bool, otherwise: &str) -> UndoOutcome {
+    let removed = sweep.removed();
+    let (undone, summary) = match (removed.is_empty(), dry_run) {
+        (true, _) => (true, otherwise.to_owned()),
+        (false, true) => (false, format!("{} would be removed", removed.join(", "))),
+        (false, false) => (true, format!("{} removed", removed.join(", "))),
+    };
+    UndoOutcome { undone, summary, extra: Default::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_names_the_upload_and_holds_no_secret() {
+        let facts = UploadFacts {
+            location: "s3://bucket/a".to_owned(),
+            options: Options { region: Some("eu-west-1".to_owned()), ..Options::default() },
+            key: "db.tar.gz".to_owned(),
+            run_id: "b7".to_owned(),
+            manifest_key: Some("db.tar.gz.manifest.json".to_owned()),
+            upload_id: Some("u1".to_owned()),
+        };
+        let record = facts.record().unwrap();
+        assert_eq!(record.summary, "upload u1 of s3://bucket/a/db.tar.gz");
+        assert_eq!(UploadFacts::read(&record).unwrap(), facts);
+    }
+
+    #[test]
+    fn a_record_of_a_later_version_is_an_error() {
+        let record = undo_record(RECORD_KIND, String::new(), &"text").unwrap();
+        assert!(matches!(UploadFacts::read(&record), Err(S3Error::Record(_))));
+    }
+}
