@@ -42,6 +42,7 @@ mod replica;
 mod restore_safety;
 mod rogue_runs;
 mod s3;
+mod s3_server;
 mod select;
 mod selection;
 mod shop;

@@ -211,6 +211,12 @@ impl Classify for S3Error {
             Self::Refused { source, .. } | Self::GaveUp { source, .. } if source.is_no_space() => {
                 ErrorCode::NO_SPACE
             }
+            // The account is known and may not do this: others may be able to.
+            Self::Refused { source, .. } | Self::GaveUp { source, .. }
+                if source.is_denied() && !source.is_unknown_account() =>
+            {
+                ErrorCode::PRIVILEGE
+            }
             Self::Refused { .. } | Self::GaveUp { .. } => ErrorCode::TARGET,
             Self::Missing { .. } => ErrorCode::PRECONDITION,
             Self::Exists { .. } | Self::ForeignMarker { .. } => ErrorCode::SAFETY,
@@ -304,7 +310,7 @@ mod tests {
         let text = dbbackup_sdk::shown(&error);
         assert_eq!(text, "upload part 7 of s3://bucket/db.tar.gz: 403 AccessDenied");
         assert!(error.hint().unwrap().contains("s3:PutObject"));
-        assert_eq!(error.code(), ErrorCode::TARGET);
+        assert_eq!(error.code(), ErrorCode::PRIVILEGE);
     }
 
     #[test]

@@ -60,13 +60,12 @@ pub(crate) struct MarkedObject {
 }
 
 impl Marker {
-    /// What the host sees of it.
-    pub(crate) fn to_document(&self, facts: &Facts) -> RunMarker {
-        let heartbeat = facts.modified.as_ref().and_then(rfc3339);
+    /// What the host sees of it, at a time of the store's.
+    pub(crate) fn to_document(&self, facts: &Facts, time_there: SystemTime) -> RunMarker {
         RunMarker {
             run_id: self.run_id.clone(),
             host: self.host.clone(),
-            heartbeat: heartbeat.unwrap_or_else(|| self.heartbeat.clone()),
+            silent_s: age(facts.modified.as_ref(), time_there).as_secs(),
         }
     }
 }
@@ -97,7 +96,7 @@ pub(crate) async fn read(store: &Store, key: &str) -> Result<Option<(Marker, Fac
 }
 
 /// How long ago the store saw an object last, by its own clock.
-fn age(modified: Option<&DateTime>, time_there: SystemTime) -> Duration {
+pub(crate) fn age(modified: Option<&DateTime>, time_there: SystemTime) -> Duration {
     let seen = modified.and_then(|time| SystemTime::try_from(*time).ok());
     // A time of the future, or none, is no silence.
     seen.and_then(|seen| time_there.duration_since(seen).ok()).unwrap_or_default()

@@ -1,13 +1,15 @@
 //! What runs have begun and not brought to their end: uploads as the store lists them, joined with
 //! the markers that name them.
 
+use std::time::SystemTime;
+
 use dbbackup_sdk::document::target::{UnfinishedUpload, UnfinishedUploads};
 
 use crate::{
     error::S3Error,
     leftovers::Sweep,
     location::Place,
-    marker::{self, MARKER_ENDING, Marker, rfc3339},
+    marker::{self, MARKER_ENDING, Marker, age, rfc3339},
     store::{Facts, OpenUpload, Store, Upload},
 };
 
@@ -39,12 +41,17 @@ pub(crate) async fn find(
             Err(error) => return Err(error),
         }
     }
-    let uploads = joined(place, uploads, &markers);
+    let uploads = joined(place, uploads, &markers, store.clock().time_there());
     Ok(UnfinishedUploads { uploads, extra: Default::default() })
 }
 
 /// Each upload with the marker that names it, and each marker that names none of them.
-fn joined(place: &Place, uploads: Vec<OpenUpload>, markers: &[Found]) -> Vec<UnfinishedUpload> {
+fn joined(
+    place: &Place,
+    uploads: Vec<OpenUpload>,
+    markers: &[Found],
+    time_there: SystemTime,
+) -> Vec<UnfinishedUpload> {
     let mut joined = Vec::new();
     let mut alone: Vec<&Found> = markers.iter().collect();
     for upload in uploads {
@@ -57,7 +64,8 @@ fn joined(place: &Place, uploads: Vec<OpenUpload>, markers: &[Found]) -> Vec<Unf
             key: key.to_owned(),
             upload_id: Some(upload.id.clone()),
             started: upload.started.as_ref().and_then(rfc3339),
-            run: found.map(|(marker, facts)| marker.to_document(facts)),
+            age_s: upload.started.as_ref().map(|begun| age(Some(begun), time_there).as_secs()),
+            run: found.map(|(marker, facts)| marker.to_document(facts, time_there)),
             extra: Default::default(),
         });
     }
@@ -67,7 +75,8 @@ fn joined(place: &Place, uploads: Vec<OpenUpload>, markers: &[Found]) -> Vec<Unf
             key: key.to_owned(),
             upload_id: None,
             started: None,
-            run: Some(marker.to_document(facts)),
+            age_s: None,
+            run: Some(marker.to_document(facts, time_there)),
             extra: Default::default(),
         });
     }
@@ -154,7 +163,7 @@ mod tests {
             marker("run-y", "a/y", None),
             marker("run-z", "a/z", Some("9")),
         ];
-        let found: Vec<_> = joined(&place, uploads, &markers)
+        let found: Vec<_> = joined(&place, uploads, &markers, SystemTime::UNIX_EPOCH)
             .into_iter()
             .map(|it| (it.key, it.upload_id, it.run.map(|run| run.run_id)))
             .collect();
