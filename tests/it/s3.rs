@@ -76,7 +76,7 @@ impl Cloud {
     fn expect_objects(&self, names: &[&str]) -> Result<()> {
         let found = self.names()?;
         ensure!(found == names, "objects {found:?} instead of {names:?}");
-        let uploads = self.client()?.uploads("")?;
+        let uploads = self.client()?.uploads()?;
         ensure!(uploads.is_empty(), "uploads are left: {uploads:?}");
         Ok(())
     }
@@ -106,7 +106,7 @@ impl Cloud {
         let backups = listed["locations"][0]["backups"].as_array().context("backups")?.clone();
         let incomplete = backups.iter().find(|backup| backup["state"]["state"] == "incomplete");
         ensure!(incomplete.is_none(), "incomplete: {incomplete:?}");
-        let uploads = self.client()?.uploads("")?;
+        let uploads = self.client()?.uploads()?;
         ensure!(uploads.is_empty(), "uploads are left: {uploads:?}");
         Ok(())
     }

@@ -11,7 +11,7 @@ const PART_SIZE_BYTES: u64 = 10 * 1024 * 1024;
 /// Largest part that S3 takes, bytes.
 const LARGEST_PART_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 const WORKERS: u16 = 4;
-const MOST_WORKERS: u16 = 64;
+const MOST_WORKERS: u16 = 256;
 /// A thousand below the limit of S3, so that an estimate may be wrong.
 const MAX_PARTS: u32 = 9_000;
 const MOST_PARTS: u32 = 10_000;

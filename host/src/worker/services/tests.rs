@@ -35,6 +35,7 @@ fn services(scratch_parent: &Path) -> Services {
     std::mem::forget(supervisor);
     job.scratch_parent = scratch_parent.to_owned();
     let pin = EnginePin {
+        environment: Vec::new(),
         plugin: "acme".to_owned(),
         engine: "acme".to_owned(),
         path: "/nonexistent".into(),
