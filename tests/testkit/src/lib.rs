@@ -12,6 +12,7 @@
 //! ```
 mod btrfs_disk;
 mod cache;
+mod certificates;
 mod contents;
 mod data;
 mod disk;
@@ -19,6 +20,7 @@ pub mod env;
 mod fetch;
 mod guest;
 mod load;
+mod port;
 mod process;
 mod product;
 mod proof;

@@ -12,14 +12,14 @@ const COUNT: u16 = 16_000;
 
 /// A leased port; other processes of the test kit leave it alone while this lives.
 #[derive(Debug)]
-pub(super) struct Port {
+pub(crate) struct Port {
     number: u16,
     _lease: File,
 }
 
 impl Port {
     /// Leases a port that nobody listens on.
-    pub(super) fn lease() -> Result<Self> {
+    pub(crate) fn lease() -> Result<Self> {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let directory = env::cache_root()?.join("ports");
         fs::create_dir_all(&directory)
@@ -42,7 +42,7 @@ impl Port {
         bail!("no free port between {FIRST} and {}", FIRST + COUNT)
     }
 
-    pub(super) fn number(&self) -> u16 {
+    pub(crate) fn number(&self) -> u16 {
         self.number
     }
 }
