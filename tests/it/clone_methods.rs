@@ -206,7 +206,7 @@ fn servers_that_end_idle_sessions_soon_are_asked_when_the_clone_is_archived() ->
     for server in [&source.server, &recipient] {
         server.sql("SET GLOBAL wait_timeout = 2")?;
     }
-    let slow = ["--limit-rate", "10M"];
+    let slow = ["--limit-rate", "30M"];
     for backup in
         [source.backup_by(&recipient, "recipient.tar"), source.backup("local", "local.tar")]
     {
@@ -214,7 +214,7 @@ fn servers_that_end_idle_sessions_soon_are_asked_when_the_clone_is_archived() ->
     }
     for artefact in ["recipient.tar", "local.tar"] {
         let bytes = fs::metadata(source.rig.path(artefact))?.len();
-        ensure!(bytes > 50_000_000, "{bytes} bytes: the sessions did not idle for long");
+        ensure!(bytes > 120_000_000, "{bytes} bytes: the sessions did not idle for long");
     }
     Ok(())
 }

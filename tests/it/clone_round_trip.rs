@@ -26,7 +26,7 @@ fn a_local_clone_comes_back_as_of_an_exact_position() -> Result<()> {
 fn a_clone_of_a_recipient_comes_back_as_of_an_exact_position() -> Result<()> {
     let source = Source::start(ServerOptions::default())?;
     let recipient = source.recipient()?;
-    recipient.sql("SET GLOBAL clone_valid_donor_list = ''")?;
+    recipient.sql("SET GLOBAL clone_valid_donor_list = NULL")?;
     let refused = source.backup_by(&recipient, "db.tar").run()?;
     refused.expect_exit(4)?.expect_stderr("SET GLOBAL clone_valid_donor_list")?;
     let donor = format!("127.0.0.1:{}", source.server.port());

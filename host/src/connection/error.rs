@@ -50,31 +50,12 @@ pub enum ServerError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A statement had to wait for DDL of others, and gave up.
-    #[error("{step} on {address}: DDL was in the way for {seconds} s{}", shown(ddl))]
-    Busy {
-        /// What was being done.
-        step: &'static str,
-        /// `host:port` or the socket.
-        address: String,
-        /// How long it waited.
-        seconds: u64,
-        /// Session and beginning of a statement that was running, if the account sees one.
-        ddl: Option<(u64, String)>,
-    },
     /// The asynchronous runtime of the session cannot be made.
     #[error("start the runtime of the server session")]
     Runtime {
         /// Why.
         source: std::io::Error,
     },
-}
-
-fn shown(ddl: &Option<(u64, String)>) -> String {
-    match ddl {
-        Some((session, statement)) => format!(", session {session}: {statement}"),
-        None => String::new(),
-    }
 }
 
 /// The server's own error.
@@ -91,7 +72,6 @@ impl Classified for ServerError {
     fn exit(&self) -> Exit {
         match self {
             Self::Runtime { .. } => Exit::Failed,
-            Self::Busy { .. } => Exit::LockBudget,
             _ => Exit::Server,
         }
     }
@@ -111,14 +91,6 @@ impl Classified for ServerError {
             Self::Tls { .. } => Some(
                 "check --ssl-ca: it must hold the authority of the server's certificate".to_owned(),
             ),
-            Self::Busy { ddl: Some((session, _)), .. } => Some(format!(
-                "nothing was written; try again when it has ended, or end it with KILL {session}"
-            )),
-            Self::Busy { ddl: None, .. } => Some(
-                "nothing was written; try again when it has ended. SHOW PROCESSLIST names it to an \
-                 account with PROCESS"
-                    .to_owned(),
-            ),
             Self::Statement { .. } | Self::Runtime { .. } => None,
         }
     }
@@ -130,7 +102,6 @@ impl Classified for ServerError {
             Self::AccessDenied { .. } => "E-SERVER-ACCESS",
             Self::Tls { .. } => "E-SERVER-TLS",
             Self::Statement { .. } => "E-SERVER-STATEMENT",
-            Self::Busy { .. } => "E-SERVER-BUSY",
             Self::Runtime { .. } => "E-RUNTIME",
         }
         .to_owned()

@@ -12,6 +12,7 @@ mod session;
 pub use error::{ServerError, ServerSaid};
 pub use password::PasswordSource;
 pub(crate) use password::from_file as password_from_file;
+pub(crate) use session::LOCK_WAIT_TIMEOUT;
 pub use session::Session;
 
 use crate::{

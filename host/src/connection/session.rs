@@ -13,17 +13,11 @@ use tokio::runtime::Runtime;
 /// Longest time that one of our statements may take.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Longest wait of a statement behind DDL of others: whoever asks for the size of a table that is being
-/// made waits until it is made.
-const DDL_WAIT: Duration = Duration::from_secs(10);
+/// Longest wait of a statement for a table that others make or change at the moment. Servers answer
+/// without what they could not look at then.
+const DDL_WAIT: Duration = Duration::from_secs(2);
 /// `ER_LOCK_WAIT_TIMEOUT`.
-const LOCK_WAIT_TIMEOUT: u16 = 1205;
-/// DDL that keeps others waiting, the oldest first; of those sessions that the account sees.
-const RUNNING_DDL: &str = "SELECT ID, INFO FROM information_schema.PROCESSLIST \
-     WHERE ID <> CONNECTION_ID() AND COALESCE(STATE, '') NOT LIKE 'Waiting for %' \
-     AND (INFO LIKE 'CREATE %' OR INFO LIKE 'ALTER %' OR INFO LIKE 'DROP %' OR INFO LIKE 'RENAME %' \
-     OR INFO LIKE 'TRUNCATE %' OR INFO LIKE 'OPTIMIZE %' OR INFO LIKE 'REPAIR %') \
-     ORDER BY TIME DESC LIMIT 1";
+pub(crate) const LOCK_WAIT_TIMEOUT: u16 = 1205;
 
 /// Server errors that mean "this account or password is refused".
 const ACCESS_DENIED: [u16; 6] = [1044, 1045, 1130, 1698, 1862, 3118];
@@ -68,8 +62,7 @@ impl Session {
     /// Runs a query and returns its rows.
     ///
     /// # Errors
-    /// [`ServerError::Statement`] with `step` as what was being done, [`ServerError::Busy`] if DDL of
-    /// others was in the way for too long.
+    /// [`ServerError::Statement`] with `step` as what was being done.
     pub fn rows(&mut self, step: &'static str, query: &str) -> Result<Vec<Row>, ServerError> {
         match self.try_rows(query) {
             Ok(rows) => Ok(rows),
@@ -77,28 +70,11 @@ impl Session {
         }
     }
 
-    /// What was in the way of a statement, as far as the account may see it.
-    fn busy(&mut self, step: &'static str) -> ServerError {
-        let found = match self.try_rows(RUNNING_DDL) {
-            Ok(rows) => rows,
-            Err(_) => {
-                tracing::debug!(step, "the server does not say what is in the way");
-                Vec::new()
-            }
-        };
-        let ddl = found.first().and_then(|row| {
-            let id = row.get_opt::<u64, _>(0)?.ok()?;
-            let text = row.get_opt::<Vec<u8>, _>(1)?.ok()?;
-            Some((id, beginning(&String::from_utf8_lossy(&text))))
-        });
-        ServerError::Busy { step, address: self.address.clone(), seconds: DDL_WAIT.as_secs(), ddl }
-    }
-
     /// Rows of a query that this kind of server may not know or this account may not run: then
-    /// none. A lost connection is an error all the same.
+    /// none. A lost connection and a wait in vain are errors all the same.
     ///
     /// # Errors
-    /// [`ServerError::Statement`] if the connection is gone; [`ServerError::Busy`].
+    /// [`ServerError::Statement`] if the connection is gone, or others' DDL was in the way.
     pub fn rows_if_known(
         &mut self,
         step: &'static str,
@@ -139,33 +115,14 @@ impl Session {
         }
     }
 
-    fn classify(&mut self, step: &'static str, failed: Failed) -> ServerError {
+    fn classify(&self, step: &'static str, failed: Failed) -> ServerError {
         let source = match failed {
-            Failed::Driver(mysql_async::Error::Server(error))
-                if error.code == LOCK_WAIT_TIMEOUT =>
-            {
-                return self.busy(step);
-            }
             Failed::Driver(error) => cause(error),
             Failed::Slow => format!("no answer within {} s", STATEMENT_TIMEOUT.as_secs()).into(),
             Failed::Closed => "it is closed".into(),
         };
         ServerError::Statement { step, address: self.address.clone(), source }
     }
-}
-
-/// The beginning of a DDL statement: what it does, and to what. Further words may hold secrets.
-fn beginning(statement: &str) -> String {
-    const MOST_WORDS: usize = 6;
-    const ENDS: [&str; 6] = ["AS", "SELECT", "ENGINE", "CONNECTION", "COMMENT", "LIKE"];
-    let is_object = |word: &&str| {
-        let upper = word.to_ascii_uppercase();
-        !ENDS.iter().any(|end| upper.starts_with(&format!("{end}=")) || upper == *end)
-    };
-    let object = statement.split(['(', '\'', '"', ';']).next().unwrap_or_default();
-    let words: Vec<&str> =
-        object.split_whitespace().take(MOST_WORDS).take_while(is_object).collect();
-    words.join(" ")
 }
 
 enum Failed {
@@ -296,26 +253,5 @@ fn cause(error: mysql_async::Error) -> Box<dyn std::error::Error + Send + Sync> 
         mysql_async::Error::Server(error) => Box::new(said(&error)),
         mysql_async::Error::Driver(error) => Box::new(error),
         error => Box::new(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::beginning;
-
-    #[test]
-    fn of_a_statement_only_what_it_does_and_to_what_is_shown() {
-        for (statement, shown) in [
-            ("CREATE TABLE shop.`a b` ENGINE=MyISAM AS SELECT 'secret'", "CREATE TABLE shop.`a b`"),
-            (
-                "CREATE TABLE IF NOT EXISTS t (c CHAR(9) DEFAULT 'secret')",
-                "CREATE TABLE IF NOT EXISTS t",
-            ),
-            ("ALTER TABLE t CONNECTION='mysql://u:secret@h/d'", "ALTER TABLE t"),
-            ("TRUNCATE t", "TRUNCATE t"),
-            ("", ""),
-        ] {
-            assert_eq!(beginning(statement), shown);
-        }
     }
 }

@@ -32,6 +32,7 @@ mod privileges;
 pub mod rank;
 mod replica;
 mod server;
+mod unmeasured;
 
 pub(crate) use ask::Asking;
 pub use environment::GatherError;

@@ -1,5 +1,8 @@
 //! What the server says of itself.
-use super::{privileges, replica};
+use super::{
+    privileges, replica,
+    unmeasured::{self, UNMEASURED},
+};
 use crate::connection::{ServerError, Session};
 use dbbackup_plugin_api::document::environment::{ServerFacts, ServerFlavor, StorageEngineFacts};
 use mysql_async::{Row, Value, from_value_opt};
@@ -16,6 +19,7 @@ pub(super) fn facts(session: &mut Session) -> Result<ServerFacts, ServerError> {
     let variables = variables(session)?;
     let account = account(session)?;
     let storage_engines = storage_engines(session, &variables)?;
+    let unmeasured = unmeasured::look(session)?.map(|what| (UNMEASURED.to_owned(), what.into()));
     let text = |name: &str| variables.get(name).cloned().unwrap_or_default();
     let is_on = |name: &str| matches!(text(name).to_ascii_uppercase().as_str(), "ON" | "1");
     let version_text = text("version");
@@ -45,7 +49,7 @@ pub(super) fn facts(session: &mut Session) -> Result<ServerFacts, ServerError> {
         replica: !replica::channels(session, flavor)?.is_empty(),
         encrypted: is_encrypted(session, &variables)?,
         variables,
-        extra: Default::default(),
+        extra: unmeasured.into_iter().collect(),
     })
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn left_out(session: &mut Session) -> Result<Vec<LeftOut>, SessionErr
 pub(crate) fn in_memory(session: &mut Session) -> Result<Vec<ExcludedRecord>, SessionError> {
     let table = session.query(IN_MEMORY)?;
     let records = table.records().map(|record| {
-        let why = "its rows are in memory, and end with the server: the table comes back empty";
+        let why = "its rows are in memory, and end with the server";
         Ok(ExcludedRecord { what: record.text("name")?.to_owned(), why: why.to_owned() })
     });
     Ok(shortened(records.collect::<Result<_, SessionError>>()?, "their rows are in memory too"))

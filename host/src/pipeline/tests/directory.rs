@@ -51,6 +51,30 @@ fn entries_become_files_in_place() {
     assert_eq!(shop.mode() & 0o7777, 0o550);
 }
 
+/// Whatever may keep a slow disk busy is seen as the target's work: no file is made, written or synced
+/// unwatched.
+#[test]
+fn every_step_on_the_disk_is_counted_as_the_targets() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let source = from.path().join("1.ibd");
+    fs::write(&source, noise(1, 3 << 20)).unwrap();
+    let spec = spec("/");
+    let progress = spec.progress.clone();
+    let pipeline = Pipeline::start(spec, Output::Directory(to.path().to_path_buf())).unwrap();
+    push_file(&pipeline, "data/pushed", &noise(2, (2 << 20) + 17)).unwrap();
+    let meta = meta(EntryKind::File, "data/1.ibd", None);
+    pipeline.add_local(&[LocalEntry { meta, source }]).unwrap();
+    let mut empty = super::meta(EntryKind::Directory, "data/empty", None);
+    empty.mode = Some(0o700);
+    pipeline.open_entry(&empty).unwrap().finish().unwrap();
+    pipeline.finish().unwrap();
+    let pushed = ["data", "create", "block", "block", "rest", "sync"].len();
+    let local = ["create", "block", "rest", "sync"].len();
+    let directories = ["create", "mode", "sync", "sync of data", "sync of the root"].len();
+    assert_eq!(progress.target_steps(), (pushed + local + directories) as u64);
+    assert_eq!(progress.target_blocked(), None);
+}
+
 #[test]
 fn sparse_files_stay_sparse() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

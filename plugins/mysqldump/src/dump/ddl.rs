@@ -5,8 +5,6 @@
 //! table behind it. So on MySQL 8 the backup lock is taken by default: DDL waits at the lock, before
 //! it holds any table.
 
-use std::time::Duration;
-
 use dbbackup_sdk::server::{
     BackupStage, Grants, LockBudget, Requirement, ServerLock, Session, SessionError,
 };
