@@ -41,6 +41,7 @@ mod plugin_files;
 mod replica;
 mod restore_safety;
 mod rogue_runs;
+mod s3;
 mod s3_server;
 mod select;
 mod selection;
