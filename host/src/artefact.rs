@@ -17,16 +17,19 @@ use dbbackup_plugin_api::document::{
     path::EntryPath,
 };
 use std::{
+    collections::VecDeque,
     fs::File,
     io::{self, BufReader},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+mod chosen;
 mod directory;
 mod opened;
 mod streams;
 
+use chosen::ChosenMembers;
 pub(crate) use directory::DirectoryMembers;
 pub(crate) use opened::{OpenArtefact, remote_manifest};
 use streams::Source;
@@ -195,6 +198,28 @@ impl Identified {
         Ok(ArtefactMembers::Archive(Box::new(members)))
     }
 
+    /// The members that are wanted: where they are a small part of an archive, each is read alone, from
+    /// where it lies; the archive as a whole is then not compared with its digest, its members are.
+    pub(crate) fn chosen_members(
+        &self,
+        manifest: &Manifest,
+        is_wanted: impl Fn(&FileRecord) -> bool,
+        cancel: &CancelFlag,
+    ) -> Result<ArtefactMembers, ArtefactError> {
+        let sum = |files: &mut dyn Iterator<Item = &FileRecord>| -> u64 {
+            files.map(|file| file.size_bytes).sum()
+        };
+        let wanted: VecDeque<FileRecord> =
+            manifest.files.iter().filter(|record| is_wanted(record)).cloned().collect();
+        let is_small = sum(&mut wanted.iter()) < sum(&mut manifest.files.iter()) / 2;
+        let can_be_found = wanted.iter().all(|record| record.seek.is_some());
+        if self.encoding.container() != Container::Tar || !is_small || !can_be_found {
+            return self.members(manifest, cancel);
+        }
+        let (spec, bytes) = (self.read_spec(manifest, cancel), self.bytes(&manifest.objects)?);
+        Ok(ArtefactMembers::Chosen(Box::new(ChosenMembers::new(spec, bytes, wanted))))
+    }
+
     /// All members of an archive as it stands, with nothing to compare them with.
     pub(crate) fn unrecorded_members(
         &self,
@@ -275,27 +300,33 @@ pub(crate) struct Member {
 pub(crate) enum ArtefactMembers {
     Archive(Box<Members>),
     Directory(Box<DirectoryMembers>),
+    Chosen(Box<ChosenMembers>),
+}
+
+/// The next member of an archive with what is known of it.
+fn of_archive(archive: &mut Members) -> Result<Option<Member>, ArtefactError> {
+    let Some(header) = archive.next_member()?.cloned() else { return Ok(None) };
+    let record = archive.record().cloned();
+    Ok(Some(Member {
+        // A stream is a plain file in an archive: the record alone tells them apart.
+        kind: record.as_ref().map_or(header.kind, |record| record.kind),
+        path: header.path,
+        mode: Some(header.mode),
+        uid: Some(header.uid),
+        gid: Some(header.gid),
+        modified_unix: Some(header.modified_unix),
+        record,
+    }))
 }
 
 impl ArtefactMembers {
     /// Goes to the next member; none at the end, after everything was found good.
     pub(crate) fn next_member(&mut self) -> Result<Option<Member>, ArtefactError> {
-        let archive = match self {
-            Self::Archive(archive) => archive,
-            Self::Directory(directory) => return directory.next_member(),
-        };
-        let Some(header) = archive.next_member()?.cloned() else { return Ok(None) };
-        let record = archive.record().cloned();
-        Ok(Some(Member {
-            // A stream is a plain file in an archive: the record alone tells them apart.
-            kind: record.as_ref().map_or(header.kind, |record| record.kind),
-            path: header.path,
-            mode: Some(header.mode),
-            uid: Some(header.uid),
-            gid: Some(header.gid),
-            modified_unix: Some(header.modified_unix),
-            record,
-        }))
+        match self {
+            Self::Archive(archive) => of_archive(archive),
+            Self::Directory(directory) => directory.next_member(),
+            Self::Chosen(chosen) => chosen.next_member(),
+        }
     }
 
     /// Reads content; 0 at its end, and only after it was found to fit its record.
@@ -303,6 +334,7 @@ impl ArtefactMembers {
         match self {
             Self::Archive(archive) => Ok(archive.read(buffer)?),
             Self::Directory(directory) => directory.read(buffer),
+            Self::Chosen(chosen) => chosen.read(buffer),
         }
     }
 
@@ -311,6 +343,7 @@ impl ArtefactMembers {
         match self {
             Self::Archive(archive) => Ok(archive.copy_to_file(file, path)?),
             Self::Directory(directory) => directory.copy_to_file(file, path),
+            Self::Chosen(chosen) => chosen.copy_to_file(file, path),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 use std::{
+    cell::Cell,
     io::{self, IsTerminal},
     time::Duration,
 };
@@ -25,6 +26,8 @@ const WORTH_A_WARNING: Duration = Duration::from_secs(5);
 /// Shows the events of a run.
 pub(crate) struct ProgressView {
     form: Form,
+    /// The stall of the target that was told last.
+    warned: Cell<Duration>,
 }
 
 enum Form {
@@ -42,7 +45,18 @@ impl ProgressView {
             ProgressMode::Auto if io::stderr().is_terminal() && !global.quiet => Form::bar(bars),
             ProgressMode::Auto | ProgressMode::None => Form::Log,
         };
-        Self { form }
+        Self { form, warned: Cell::new(Duration::ZERO) }
+    }
+
+    /// Every disk takes a moment for a large sync; a stall that goes on is told from time to time.
+    fn target_stalled(&self, since: Duration) {
+        let next = if since < self.warned.get() { Duration::ZERO } else { self.warned.get() };
+        if since >= next.saturating_mul(2).max(WORTH_A_WARNING) {
+            self.warned.set(since);
+            tracing::warn!("the target has taken no bytes for {} s", since.as_secs());
+        } else {
+            self.warned.set(next);
+        }
     }
 
     fn advance(&self, bar: &ProgressBar, progress: &ProgressEvent) {
@@ -83,10 +97,7 @@ impl Observer for ProgressView {
             (_, RunEvent::Log(log)) => write_log(log),
             (_, RunEvent::Step { what }) => tracing::info!("{what}"),
             // Every disk takes a moment for a large sync.
-            (_, RunEvent::TargetStalled { since }) if *since < WORTH_A_WARNING => {}
-            (_, RunEvent::TargetStalled { since }) => {
-                tracing::warn!("the target has taken no bytes for {} s", since.as_secs());
-            }
+            (_, RunEvent::TargetStalled { since }) => self.target_stalled(*since),
             (Form::Bar(bar), RunEvent::Progress(progress)) => self.advance(bar, progress),
             (Form::Bar(bar), RunEvent::Flow(flow)) => {
                 bar.set_prefix(format!(

@@ -4,7 +4,7 @@ use super::{
     Restore, RestoreOutcome,
     both::both,
     error::RestoreError,
-    extract::{extract, make_durable},
+    extract::{extract, is_wanted, make_durable},
     is_content_file,
     layout::Layout,
     links, pages,
@@ -78,7 +78,11 @@ impl Restore<'_> {
     ) -> Result<RestoreOutcome, Failure> {
         let staged = trees.stage(&self.run_id, journal)?;
         self.step("extract the files");
-        let mut members = self.artefact.members(&self.manifest, &self.pipeline_flag())?;
+        let mut members = self.artefact.chosen_members(
+            &self.manifest,
+            |record| is_wanted(&record.path, selection),
+            &self.pipeline_flag(),
+        )?;
         let extracted = extract(&mut members, &staged.layout, selection, self.observer)?;
         links::relink(&self.manifest, &staged.layout, trees.layout())?;
         // The disk has the files to write while the engine and the page check have work to do.

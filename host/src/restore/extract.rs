@@ -9,7 +9,7 @@ use crate::{
     supervisor::{Observer, RunEvent, event::FlowEvent},
     target::{INNER_MANIFEST, durable::create_new},
 };
-use dbbackup_plugin_api::document::entry::EntryKind;
+use dbbackup_plugin_api::document::{entry::EntryKind, path::EntryPath};
 use rustix::{fs::syncfs, process::geteuid};
 use std::{
     collections::BTreeMap,
@@ -52,9 +52,7 @@ pub(crate) fn extract(
         is_root: geteuid().is_root(),
     };
     while let Some(member) = members.next_member()? {
-        let ours = is_ours(member.path.as_bytes());
-        let host = HOST_MEMBERS.iter().any(|name| name.as_bytes() == member.path.as_bytes());
-        if host || !(ours || selection.takes(&member.path)) {
+        if !is_wanted(&member.path, selection) {
             continue;
         }
         match member.kind {
@@ -67,6 +65,12 @@ pub(crate) fn extract(
         return Err(RestoreError::NothingFits { patterns: patterns.to_owned() }.into());
     }
     extraction.finish()
+}
+
+/// True for members that belong into the restored directory, or that the engine needs there.
+pub(crate) fn is_wanted(path: &EntryPath, selection: &Selection) -> bool {
+    let is_hosts = HOST_MEMBERS.iter().any(|name| name.as_bytes() == path.as_bytes());
+    !is_hosts && (is_ours(path.as_bytes()) || selection.takes(path))
 }
 
 struct Extraction<'a> {

@@ -23,9 +23,20 @@ const PASSING: [Fault; 9] = [
 
 /// A backup under a rule; nothing is left of it if it fails, and it is good if it does not.
 fn backed_up(cloud: &Cloud, name: &str, rules: &[FaultRule]) -> Result<Outcome> {
+    backed_up_within(cloud, name, rules, 120)
+}
+
+/// The same with another deadline of requests, seconds.
+fn backed_up_within(
+    cloud: &Cloud,
+    name: &str,
+    rules: &[FaultRule],
+    deadline_s: u32,
+) -> Result<Outcome> {
     rules.iter().for_each(|rule| cloud.proxy.add(rule.clone()));
     let before = cloud.proxy.faults();
-    let outcome = cloud.stream("mysqldump", name).run()?;
+    let deadline = format!("retry_deadline_s={deadline_s}");
+    let outcome = cloud.stream("mysqldump", name).args(["--target-option", &deadline]).run()?;
     ensure!(cloud.proxy.faults() > before, "{rules:?} hit nothing");
     cloud.proxy.clear();
     if outcome.code() == Some(0) {
@@ -60,14 +71,14 @@ fn a_completion_that_says_ok_and_is_none_is_not_believed() -> Result<()> {
     backed_up(&cloud, "passing.sql", &[rule])?.expect_success()?;
     // A store that loses a part although it has confirmed it: the checksum of the whole tells.
     let rule = FaultRule::on(S3Operation::Part, Fault::LosePart).skip(1).first(1);
-    let outcome = backed_up(&cloud, "lossy.sql", &[rule])?;
+    let outcome = backed_up_within(&cloud, "lossy.sql", &[rule], 5)?;
     ensure!(outcome.code() != Some(0), "{outcome}");
     // One that says yes to everything and keeps nothing.
     let keeps_nothing = [
         FaultRule::on(S3Operation::Part, Fault::LosePart),
         FaultRule::on(S3Operation::Complete, Fault::LosePart),
     ];
-    let outcome = backed_up(&cloud, "void.sql", &keeps_nothing)?;
+    let outcome = backed_up_within(&cloud, "void.sql", &keeps_nothing, 5)?;
     ensure!(outcome.code() != Some(0), "{outcome}");
     Ok(())
 }

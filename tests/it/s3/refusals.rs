@@ -31,7 +31,7 @@ fn command_lines_that_cannot_mean_anything_are_refused() -> Result<()> {
     let cloud = Cloud::start(10)?;
     let run = |arguments: &[&str]| cloud.dbbackup(arguments).run();
     run(&["stream-backup", "--target", "/srv/db.tar.gz"])?.expect_exit(2)?.expect_stderr("--output")?;
-    run(&["list", "s4://bucket/"])?.expect_exit(4)?.expect_stderr("did you mean s3://?")?;
+    run(&["list", "s4://bucket/"])?.expect_exit(4)?.expect_stderr("no engine serves s4://")?;
     run(&["list", "s3://"])?.expect_exit(3)?;
     run(&["cleanup", &url(""), "--all-uploads"])?.expect_exit(2)?.expect_stderr("--older-than")?;
     run(&["info", &url("db.tar.gz")])?.expect_exit(23)?.expect_stderr("there is no manifest")?;
