@@ -10,9 +10,10 @@ use anyhow::{Result, ensure};
 use dbbackup_testkit::Rig;
 
 /// Every command, in the order of the golden file.
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 23] = [
     &[],
     &["physical-backup"],
+    &["stream-backup"],
     &["restore"],
     &["verify"],
     &["list"],

@@ -73,6 +73,9 @@ const DAMAGED: &[&str] = &[
     "XAmzContentSHA256Mismatch",
     "XAmzContentChecksumMismatch",
     "IncompleteBody",
+    // A list of parts that does not arrive as it was sent.
+    "InvalidPart",
+    "MalformedXML",
 ];
 const TRANSIENT: &[&str] = &[
     "InternalError",

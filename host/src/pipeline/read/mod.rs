@@ -141,15 +141,20 @@ impl ReadSpec {
         Ok(Members::one(content, self.encoding.container(), record))
     }
 
-    /// Where in the artefact a member ends at the latest: in the block in which the next member that
-    /// starts in a later block does, and never further away than its bytes would be without compression.
+    /// Where in the artefact a member ends at the latest. The next member that starts in a later block
+    /// tells: a member of one block ends before that one, a longer one in it.
     fn end_of(&self, record: &FileRecord, wanted: u64) -> u64 {
         let Some(seek) = record.seek else { return u64::MAX };
         let later = self.records.iter().flatten().filter_map(|other| other.seek);
         let next = later.map(|other| other.block_offset).filter(|at| *at > seek.block_offset).min();
+        let next = next.unwrap_or(u64::MAX);
+        if seek.offset_in_block.saturating_add(wanted) <= BLOCK_BYTES as u64 {
+            return next.min(seek.block_offset.saturating_add(BLOCK_SLACK));
+        }
+        // Compressed blocks are hardly larger than what they hold.
         let plain = seek.block_offset.saturating_add(seek.offset_in_block).saturating_add(wanted);
         let plain = plain.saturating_add(wanted / 1000);
-        next.map_or(plain, |next| next.min(plain)).saturating_add(BLOCK_SLACK)
+        next.min(plain).saturating_add(BLOCK_SLACK)
     }
 
     fn seek_to(&self, stream: &mut impl Seek, offset: u64) -> Result<(), ReadError> {
