@@ -6,6 +6,11 @@ use dbbackup_sdk::{Host, runtime::block_on};
 
 use crate::error::S3Error;
 
+/// How long something that is given up is tried to be removed.
+pub(crate) const GIVE_UP_DEADLINE: Duration = Duration::from_secs(20);
+/// The same for a run that is cancelled, for which a host waits a few seconds only. What is left then
+/// is on record.
+pub(crate) const CANCELLED_DEADLINE: Duration = Duration::from_secs(3);
 /// Time between two looks for a cancellation.
 const LOOK: Duration = Duration::from_millis(100);
 /// Looks between two signs of life.

@@ -1,5 +1,5 @@
-//! The SDK's client: credentials from its default chain, refreshed by it; our TLS, our clock, and
-//! none of its retries.
+//! The SDK's client: credentials from its default chain, refreshed by it; our TLS, and none of its
+//! retries.
 
 use std::{fs, time::Duration};
 
@@ -51,7 +51,8 @@ pub(crate) async fn client(options: &Options, clock: &StoreClock) -> Result<Conn
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-        .time_source(clock.clone())
+        // Each answer corrects what the next request is signed with.
+        .disable_clock_skew_correction(false)
         .interceptor(clock.clone());
     if let Some(endpoint) = &options.endpoint {
         config = config.endpoint_url(endpoint);

@@ -1,5 +1,5 @@
-//! The clock of the store, heard from the `Date` of every answer. Requests are signed by our own
-//! clock until the store says that it is wrong; ages of objects are always told by the store's.
+//! The clock of the store, heard from the `Date` of every answer. Ages of objects are told by it. What
+//! requests are signed with, the SDK corrects by the same header.
 
 use std::{
     fmt,
@@ -18,54 +18,35 @@ use aws_sdk_s3::{
     error::BoxError,
     primitives::{DateTime, DateTimeFormat},
 };
-use aws_smithy_async::time::TimeSource;
 
 /// Before an answer came.
 const UNHEARD: i64 = i64::MIN;
 /// Difference that no network explains; S3 itself allows a quarter of an hour.
 const SKEW: Duration = Duration::from_secs(240);
 
-/// Our clock with its differences from the store's; clones share them.
-#[derive(Clone, Default)]
-pub(crate) struct StoreClock(Arc<Differences>);
+/// The store's time minus ours, milliseconds; clones share it.
+#[derive(Clone)]
+pub(crate) struct StoreClock(Arc<AtomicI64>);
 
-struct Differences {
-    /// Store's time minus ours as last heard, milliseconds.
-    heard: AtomicI64,
-    /// What is added to our time when a request is signed, milliseconds.
-    signing: AtomicI64,
-}
-
-impl Default for Differences {
+impl Default for StoreClock {
     fn default() -> Self {
-        Self { heard: AtomicI64::new(UNHEARD), signing: AtomicI64::new(0) }
+        Self(Arc::new(AtomicI64::new(UNHEARD)))
     }
 }
 
 impl StoreClock {
     /// The time at the store, as far as it is known.
     pub(crate) fn time_there(&self) -> SystemTime {
-        let heard = self.0.heard.load(Relaxed);
-        shifted(SystemTime::now(), if heard == UNHEARD { 0 } else { heard })
+        shifted(SystemTime::now(), self.heard().unwrap_or(0))
     }
 
-    /// Signs by the store's clock from now on; false if that changes nothing.
-    pub(crate) fn adopt(&self) -> bool {
-        let heard = self.0.heard.load(Relaxed);
-        if heard == UNHEARD {
-            return false;
-        }
-        let apart = heard.abs_diff(self.0.signing.load(Relaxed));
-        if Duration::from_millis(apart) < SKEW {
-            return false;
-        }
-        self.0.signing.store(heard, Relaxed);
-        true
+    /// True if our clock is so wrong that a store refuses what was signed by it.
+    pub(crate) fn is_skewed(&self) -> bool {
+        self.heard().is_some_and(|apart| Duration::from_millis(apart.unsigned_abs()) >= SKEW)
     }
 
-    /// What requests are signed with: changes when the store's clock is adopted.
-    pub(crate) fn signing(&self) -> i64 {
-        self.0.signing.load(Relaxed)
+    fn heard(&self) -> Option<i64> {
+        Some(self.0.load(Relaxed)).filter(|heard| *heard != UNHEARD)
     }
 
     fn hear(&self, date: &str) {
@@ -74,13 +55,7 @@ impl StoreClock {
             // A store without a clock is believed to have ours.
             return;
         };
-        self.0.heard.store(milliseconds_between(SystemTime::now(), there), Relaxed);
-    }
-}
-
-impl TimeSource for StoreClock {
-    fn now(&self) -> SystemTime {
-        shifted(SystemTime::now(), self.0.signing.load(Relaxed))
+        self.0.store(milliseconds_between(SystemTime::now(), there), Relaxed);
     }
 }
 
@@ -130,19 +105,14 @@ mod tests {
         DateTime::from(time).fmt(DateTimeFormat::HttpDate).unwrap()
     }
 
-    fn hours_apart(one: SystemTime, other: SystemTime) -> i64 {
-        milliseconds_between(one, other) / 3_599_000
-    }
-
     #[test]
-    fn a_store_that_is_hours_off_is_followed_once_asked() {
+    fn a_store_that_is_hours_off_is_believed() {
         for hours in [-2_i64, 5] {
             let clock = StoreClock::default();
-            clock.hear(&http_date(shifted(SystemTime::now(), hours * 3_600_000 + 2_000)));
-            assert_eq!(hours_apart(SystemTime::now(), clock.now()), 0);
-            assert!(clock.adopt());
-            assert!((hours_apart(SystemTime::now(), clock.now()) - hours).abs() <= 1);
-            assert!(!clock.adopt(), "the second time changes nothing");
+            clock.hear(&http_date(shifted(SystemTime::now(), hours * 3_600_000)));
+            let apart = milliseconds_between(SystemTime::now(), clock.time_there());
+            assert!((apart - hours * 3_600_000).abs() < 60_000, "{apart}");
+            assert!(clock.is_skewed());
         }
     }
 
@@ -150,14 +120,14 @@ mod tests {
     fn without_a_date_the_clocks_agree() {
         let clock = StoreClock::default();
         clock.hear("soon");
-        assert!(!clock.adopt());
-        assert_eq!(hours_apart(SystemTime::now(), clock.time_there()), 0);
+        assert!(!clock.is_skewed());
+        assert!(milliseconds_between(SystemTime::now(), clock.time_there()).abs() < 60_000);
     }
 
     #[test]
     fn seconds_are_no_skew() {
         let clock = StoreClock::default();
         clock.hear(&http_date(shifted(SystemTime::now(), 30_000)));
-        assert!(!clock.adopt());
+        assert!(!clock.is_skewed());
     }
 }

@@ -129,14 +129,12 @@ pub enum S3Error {
         what: String,
     },
     /// Another run is at work on the backup.
-    #[error("{marker} says that run {run} is at work {whereabouts}")]
+    #[error("{marker} says that {who}")]
     Locked {
         /// URL of its marker.
         marker: String,
-        /// Its id.
-        run: String,
-        /// Its host and how long ago it was heard of.
-        whereabouts: String,
+        /// Which run, where, and how long ago it was heard of.
+        who: String,
     },
     /// The marker is not what this tool writes.
     #[error("{marker} is no run marker of dbbackup")]
@@ -286,6 +284,9 @@ fn refused_hint(step: &Step, refusal: &Refusal) -> Option<String> {
         "raise the quota, or delete old backups"
     } else if refusal.is_archived() {
         "the object lies in an archive: ask the store to restore it first"
+    } else if refusal.is_unsupported() {
+        "the store or bucket may not have what the options ask for: object_lock, storage_class, \
+         encryption"
     } else if !refusal.is_answer() {
         "check option endpoint, the network and, over https, option ca_file"
     } else {

@@ -52,13 +52,17 @@ impl<'s> Sweep<'s> {
         }
     }
 
-    /// All uploads of exactly this key.
+    /// All uploads of exactly this key, but for one that is to be kept.
     ///
     /// # Errors
     /// As for [`upload`](Self::upload), and if they cannot be listed.
-    pub(crate) async fn uploads_of(&mut self, key: &str) -> Result<(), S3Error> {
+    pub(crate) async fn uploads_of(
+        &mut self,
+        key: &str,
+        kept: Option<&str>,
+    ) -> Result<(), S3Error> {
         for found in self.store.uploads(key).await? {
-            if found.key == key {
+            if found.key == key && Some(found.id.as_str()) != kept {
                 self.upload(&Upload { key: found.key, id: found.id }).await?;
             }
         }
@@ -105,7 +109,7 @@ impl<'s> Sweep<'s> {
                     self.upload(&Upload { key: object.key.clone(), id: id.clone() }).await?;
                 }
                 // Its id did not come into the marker any more.
-                None => self.uploads_of(&object.key).await?,
+                None => self.uploads_of(&object.key, None).await?,
             }
         }
         if !is_backup(self.store, &marker.manifest_key, &marker.run_id).await? {

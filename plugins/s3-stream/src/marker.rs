@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
 use crate::{
+    attend::CANCELLED_DEADLINE,
     error::S3Error,
     leftovers::Sweep,
     refusal::Refusal,
@@ -29,9 +30,6 @@ const SCHEMA: &str = "dbbackup.run-marker/1";
 const HEARTBEAT: Duration = Duration::from_secs(300);
 /// A run that was not heard of for so long is at an end.
 const SILENCE: Duration = Duration::from_secs(3600);
-
-/// How long a marker that is not needed any more is tried to be removed.
-const WITHDRAW_DEADLINE: Duration = Duration::from_secs(20);
 
 /// What a marker says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,23 +215,21 @@ impl Claim {
         self.write(&mut state).await
     }
 
-    /// Takes an object out that was given up; the marker goes with its last one. True if it went.
+    /// Takes an object out that was given up; the marker goes with its last one.
     ///
     /// # Errors
     /// As for every request: it stays then.
-    pub(crate) async fn forget(&self, key: &str) -> Result<bool, S3Error> {
+    pub(crate) async fn forget(&self, key: &str, deadline: Duration) -> Result<(), S3Error> {
         let mut state = self.state.lock().await;
         state.objects.retain(|object| object.key != key);
         if !state.objects.is_empty() {
-            let soon = self.store.within(WITHDRAW_DEADLINE);
-            self.write_through(&soon, &mut state).await?;
-            return Ok(false);
+            return self.write_through(&self.store.within(deadline), &mut state).await;
         }
         if !state.closed && self.lost.get().is_none() {
             state.closed = true;
-            self.store.within(WITHDRAW_DEADLINE).delete(&self.order.key).await?;
+            self.store.within(deadline).delete(&self.order.key).await?;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Ends the heartbeat. Once this returns, nothing of ours writes the marker any more.
@@ -278,8 +274,7 @@ impl Claim {
             Ok(Some((marker, facts))) => locked(&self.store, &self.order.key, &marker, &facts),
             _ => S3Error::Locked {
                 marker: self.store.url(&self.order.key),
-                run: "of another one".to_owned(),
-                whereabouts: "somewhere: the marker cannot be read".to_owned(),
+                who: "another run is at work, and cannot be read itself".to_owned(),
             },
         }
     }
@@ -378,7 +373,7 @@ async fn settle_with_predecessor(
 /// # Errors
 /// It may still be there.
 pub(crate) async fn withdraw(store: &Store, key: &str, run: &str) -> Result<(), S3Error> {
-    let soon = store.within(WITHDRAW_DEADLINE);
+    let soon = store.within(CANCELLED_DEADLINE);
     match read(&soon, key).await? {
         Some((marker, _)) if marker.run_id == run => soon.delete(key).await,
         _ => Ok(()),
@@ -389,8 +384,10 @@ fn locked(store: &Store, key: &str, marker: &Marker, facts: &Facts) -> S3Error {
     let minutes = age(facts.modified.as_ref(), store.clock().time_there()).as_secs() / 60;
     S3Error::Locked {
         marker: store.url(key),
-        run: marker.run_id.clone(),
-        whereabouts: format!("on {}, heard of {minutes} minutes ago", marker.host),
+        who: format!(
+            "run {} is at work on {}, heard of {minutes} minutes ago",
+            marker.run_id, marker.host
+        ),
     }
 }
 

@@ -234,6 +234,11 @@ impl Refusal {
             ])
     }
 
+    /// True if a store of this protocol speaks, and no proxy or another server before it.
+    pub(crate) fn has_word(&self) -> bool {
+        self.kind == Kind::Answered && self.code.is_some()
+    }
+
     /// True if the store did answer, with a refusal of any kind.
     pub(crate) fn is_answer(&self) -> bool {
         self.kind == Kind::Answered

@@ -27,6 +27,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 /// Attempts with damaged bytes: a network that spoils more than these is broken, and a store that
 /// calls a right checksum wrong will not change its mind.
 const MOST_DAMAGED: u32 = 8;
+/// Attempts that were signed with a wrong time: each answer tells the right one.
+const MOST_SKEWED: u32 = 3;
 /// How long a store that has never answered is asked: the endpoint may be a mistyped one.
 const FIRST_CONTACT: Duration = Duration::from_secs(30);
 /// Least time for an attempt to end.
@@ -40,6 +42,8 @@ pub(crate) struct Requests {
     clock: StoreClock,
     shared: Arc<Shared>,
     deadline: Duration,
+    /// Longest attempt, if it is to be shorter than what its bytes would need.
+    hurry: Option<Duration>,
     /// True if even a store that never answered is asked until the deadline.
     patient: bool,
 }
@@ -64,17 +68,23 @@ struct Pause {
 impl Requests {
     /// Requests that are tried again for so long.
     pub(crate) fn new(clock: StoreClock, deadline: Duration) -> Self {
-        Self { clock, shared: Arc::default(), deadline, patient: false }
+        Self { clock, shared: Arc::default(), deadline, hurry: None, patient: false }
     }
 
-    /// The same with a shorter deadline.
+    /// The same with a shorter deadline, which ends an attempt as well.
     pub(crate) fn within(&self, deadline: Duration) -> Self {
-        Self { deadline: self.deadline.min(deadline), ..self.clone() }
+        let deadline = self.deadline.min(deadline);
+        Self { deadline, hurry: Some(deadline), ..self.clone() }
     }
 
     /// The same for a request that must get through an outage even if it is the first one.
     pub(crate) fn patient(&self) -> Self {
         Self { patient: true, ..self.clone() }
+    }
+
+    /// True once the store has answered anything.
+    pub(crate) fn is_known(&self) -> bool {
+        self.shared.known.load(Relaxed)
     }
 
     /// The clock of the store.
@@ -97,9 +107,9 @@ impl Requests {
         F: Future<Output = Result<T, Refusal>>,
     {
         let mut tries = Tries::default();
+        let limit = self.hurry.map_or(limit, |most| limit.min(most));
         loop {
             self.pause_over().await;
-            tries.signed_by = self.clock.signing();
             let answer = timeout(limit, attempt()).await.unwrap_or_else(|_| {
                 Err(Refusal::unanswered(format!("no answer within {} s", limit.as_secs())))
             });
@@ -116,7 +126,7 @@ impl Requests {
     /// The wait before the next attempt, or the error if there is none.
     fn wait(&self, step: &Step, refusal: Refusal, tries: &mut Tries) -> Result<Duration, S3Error> {
         tries.attempts += 1;
-        if refusal.is_answer() && refusal.verdict() == Verdict::Permanent {
+        if refusal.has_word() {
             self.shared.known.store(true, Relaxed);
         }
         let mut wait = tries.backoff().max(refusal.retry_after().unwrap_or_default());
@@ -130,30 +140,36 @@ impl Requests {
                 tries.damaged += 1;
                 tries.damaged < MOST_DAMAGED
             }
-            Verdict::WrongClock => self.corrected(tries),
+            // The SDK signs the next attempt by the clock that this answer told.
+            Verdict::WrongClock => tries.skewed() < MOST_SKEWED,
             // Credentials that were there come back: the service that hands them out is away.
             Verdict::NoCredentials => self.shared.trusted.load(Relaxed),
             // Some stores call a wrong clock a wrong signature, and a HEAD has no words at all.
-            Verdict::Permanent => refusal.is_denied() && self.corrected(tries),
+            Verdict::Permanent => {
+                refusal.is_denied() && self.clock.is_skewed() && tries.skewed() == 0
+            }
         };
         let step = step.clone();
         if !again {
             return Err(S3Error::Refused { step, source: Box::new(refusal) });
         }
         let waited = tries.started.elapsed();
-        if waited + wait > self.deadline() {
+        let left = self.deadline().saturating_sub(waited);
+        if left.is_zero() {
             let (attempts, seconds) = (tries.attempts, waited.as_secs());
             return Err(S3Error::GaveUp { step, attempts, seconds, source: Box::new(refusal) });
         }
+        // The last attempt is made when the deadline passes.
+        let wait = wait.min(left);
         let milliseconds = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(%step, attempt = tries.attempts, milliseconds, %refusal, "trying again");
+        let attempt = tries.attempts;
+        // An outage is told of more and more rarely.
+        if attempt.is_power_of_two() {
+            tracing::info!(%step, attempt, milliseconds, %refusal, "trying again");
+        } else {
+            tracing::debug!(%step, attempt, milliseconds, %refusal, "trying again");
+        }
         Ok(wait)
-    }
-
-    /// True if the next attempt will be signed by another clock than the last one, be it that another
-    /// worker has found out before.
-    fn corrected(&self, tries: &Tries) -> bool {
-        self.clock.adopt() || self.clock.signing() != tries.signed_by
     }
 
     fn deadline(&self) -> Duration {
@@ -210,17 +226,22 @@ struct Tries {
     started: Instant,
     attempts: u32,
     damaged: u32,
-    /// Difference of the clock that the last attempt was signed by.
-    signed_by: i64,
+    skewed: u32,
 }
 
 impl Default for Tries {
     fn default() -> Self {
-        Self { started: Instant::now(), attempts: 0, damaged: 0, signed_by: 0 }
+        Self { started: Instant::now(), attempts: 0, damaged: 0, skewed: 0 }
     }
 }
 
 impl Tries {
+    /// How often an attempt was refused for its time before this one.
+    fn skewed(&mut self) -> u32 {
+        self.skewed += 1;
+        self.skewed - 1
+    }
+
     /// Doubles with every attempt, a random half of it taken off, so that workers which failed
     /// together do not come back together.
     fn backoff(&self) -> Duration {

@@ -28,6 +28,7 @@ use dbbackup_sdk::{runtime, shown};
 use tokio::io::AsyncWrite;
 
 use crate::{
+    attend::GIVE_UP_DEADLINE,
     error::S3Error,
     location::Place,
     options::Options,
@@ -253,7 +254,7 @@ async fn room(mut upload: Box<ObjectUpload>) -> (Box<ObjectUpload>, Result<(), S
 }
 
 async fn give_up(upload: &mut ObjectUpload) {
-    if let Err(error) = upload.abort().await {
+    if let Err(error) = upload.abort(GIVE_UP_DEADLINE).await {
         tracing::warn!(object = upload.url(), error = %shown(&error), "parts of an upload are left");
     }
 }

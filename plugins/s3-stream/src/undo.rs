@@ -88,7 +88,7 @@ impl Undoing {
     /// # Errors
     /// Something may still be there.
     pub(crate) async fn run(&self, dry_run: bool) -> Result<UndoOutcome, S3Error> {
-        let mut sweep = if dry_run { Sweep::dry(&self.store) } else { Sweep::new(&self.store) };
+        let mut sweep = self.sweep(dry_run);
         let object = self.store.url(&self.key);
         // First, because it is never wrong: an upload that became an object is no upload any more.
         if let Some(id) = &self.facts.upload_id {
@@ -100,6 +100,7 @@ impl Undoing {
             None => false,
         };
         if is_backup {
+            let mut sweep = self.sweep(dry_run);
             if let Some((key, _)) = &marker {
                 sweep.marker(key).await?;
             }
@@ -107,13 +108,17 @@ impl Undoing {
         }
         if let Some((key, marker)) = &marker {
             // While the marker is this run's, nobody else is at work on the key.
-            sweep.uploads_of(&self.key).await?;
+            sweep.uploads_of(&self.key, None).await?;
             sweep.object(&self.key, &self.facts.run_id).await?;
             sweep.run(key, marker).await?;
         } else {
             sweep.object(&self.key, &self.facts.run_id).await?;
         }
         Ok(outcome(&sweep, dry_run, &format!("nothing is left of {object}")))
+    }
+
+    fn sweep(&self, dry_run: bool) -> Sweep<'_> {
+        if dry_run { Sweep::dry(&self.store) } else { Sweep::new(&self.store) }
     }
 
     /// The marker with its key, if it is this run's.

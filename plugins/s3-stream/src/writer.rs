@@ -13,7 +13,7 @@ use dbbackup_sdk::{
 };
 
 use crate::{
-    attend::attend,
+    attend::{CANCELLED_DEADLINE, GIVE_UP_DEADLINE, attend},
     error::S3Error,
     marker::{Claim, rfc3339},
     undo::UploadFacts,
@@ -74,8 +74,11 @@ impl S3Writer {
         let upload = self.upload.begin().await?;
         let facts = UploadFacts { upload_id: Some(upload.id.clone()), ..self.facts.clone() };
         self.records.push(self.host.journal(&facts.record()?)?);
-        if let Some(claim) = &self.claim {
-            claim.name(&upload.key, Some(&upload.id)).await?;
+        let Some(claim) = &self.claim else { return Ok(()) };
+        claim.name(&upload.key, Some(&upload.id)).await?;
+        if let Err(error) = self.upload.end_twins().await {
+            let object = self.upload.url();
+            tracing::info!(object, error = %shown(&error), "a second upload may be left behind");
         }
         Ok(())
     }
@@ -87,11 +90,12 @@ impl S3Writer {
     /// Removes what is there, the marker last, and ticks off the records.
     fn give_up(&mut self) -> Result<(), S3Error> {
         self.ended = true;
+        let deadline = if self.host.is_cancelled() { CANCELLED_DEADLINE } else { GIVE_UP_DEADLINE };
         let (upload, claim) = (&mut self.upload, &self.claim);
         block_on(async {
-            upload.abort().await?;
+            upload.abort(deadline).await?;
             if let Some(claim) = claim {
-                claim.forget(upload.key()).await?;
+                claim.forget(upload.key(), deadline).await?;
             }
             Ok::<_, S3Error>(())
         })??;

@@ -99,6 +99,11 @@ impl Store {
         self.checksum
     }
 
+    /// True once the store has answered anything: before that, nothing of ours can be there.
+    pub(crate) fn is_known(&self) -> bool {
+        self.requests.is_known()
+    }
+
     /// The store's clock.
     pub(crate) fn clock(&self) -> &StoreClock {
         self.requests.clock()

@@ -1,6 +1,9 @@
 //! Requests about multipart uploads.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::Duration,
+};
 
 use aws_sdk_s3::{
     primitives::{ByteStream, DateTime},
@@ -24,6 +27,16 @@ const COMPLETE_LIMIT: Duration = Duration::from_secs(600);
 pub(crate) struct Upload {
     pub(crate) key: String,
     pub(crate) id: String,
+}
+
+/// What came of starting one.
+#[derive(Clone, Debug)]
+pub(crate) struct Created {
+    pub(crate) id: String,
+    /// True if the upload has checksums.
+    pub(crate) has_checksums: bool,
+    /// True if an attempt without an answer may have started another one.
+    pub(crate) has_twin: bool,
 }
 
 /// A part that the store has.
@@ -56,24 +69,26 @@ pub(crate) struct Completed {
 }
 
 impl Store {
-    /// Starts an upload; answers its id, and whether it has checksums.
+    /// Starts an upload.
     ///
     /// # Errors
     /// As for every request.
-    pub(crate) async fn create(&self, key: &str, run: &str) -> Result<(String, bool), S3Error> {
+    pub(crate) async fn create(&self, key: &str, run: &str) -> Result<Created, S3Error> {
         let wanted = Asks { checksum: self.checksum, if_absent: false };
         let mut asks = wanted;
         loop {
             match self.create_asking(key, run, asks).await {
-                Ok(id) => return Ok((id, asks.checksum)),
+                Ok(created) => return Ok(created),
                 Err(error) => asks = asks.after(wanted, &error).ok_or(error)?,
             }
         }
     }
 
-    async fn create_asking(&self, key: &str, run: &str, asks: Asks) -> Result<String, S3Error> {
+    async fn create_asking(&self, key: &str, run: &str, asks: Asks) -> Result<Created, S3Error> {
+        let attempts = AtomicU32::new(0);
         let step = self.step("start the upload of", key, "s3:PutObject");
         let send = || {
+            attempts.fetch_add(1, Relaxed);
             let lock = self.object_lock.as_ref();
             let (encryption, kms_key) = encryption(self.encryption.as_ref());
             let request = self
@@ -95,7 +110,8 @@ impl Store {
                 id.ok_or_else(|| Refusal::odd_answer("an upload without an id"))
             }
         };
-        self.requests.send(&step, SMALL, send).await
+        let id = self.requests.send(&step, SMALL, send).await?;
+        Ok(Created { id, has_checksums: asks.checksum, has_twin: attempts.load(Relaxed) > 1 })
     }
 
     /// Uploads a part, with its checksum if `checksum`; answers its ETag.

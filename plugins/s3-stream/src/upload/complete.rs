@@ -8,6 +8,7 @@ use aws_sdk_s3::{
     types::{ServerSideEncryption, StorageClass},
 };
 use bytes::Bytes;
+use dbbackup_sdk::shown;
 
 use super::session::Session;
 use crate::{
@@ -87,7 +88,8 @@ impl Session {
         match self.store.head(&self.key).await {
             Ok(Some(head)) if head.is_ours(&self.run, sent.length, sent.crc) => {
                 let object = self.url();
-                tracing::info!(%object, %error, "the object is there: an answer was lost");
+                let error = shown(&error);
+                tracing::info!(%object, error, "the object is there: an answer was lost");
                 Ok(Completed { etag: head.etag, crc64: head.crc64, degraded: None })
             }
             Ok(Some(_)) if error.is(Refusal::is_unmet) => {
@@ -108,7 +110,8 @@ impl Session {
             Ok(None) => return Err(self.differs("it is not there after it was written".to_owned())),
             Err(error) if error.is(Refusal::is_denied) => {
                 let object = self.url();
-                tracing::info!(%object, %error, "the object cannot be looked at, and is believed");
+                let error = shown(&error);
+                tracing::info!(%object, error, "the object cannot be looked at, and is believed");
                 None
             }
             Err(error) => return Err(error),

@@ -30,9 +30,6 @@ use crate::{
 
 /// Buffers beyond those that are going up: one that fills, one that waits.
 const SPARE_BUFFERS: usize = 2;
-/// How long an upload that is given up is tried to be removed.
-const ABORT_DEADLINE: Duration = Duration::from_secs(20);
-
 /// What is to be uploaded.
 #[derive(Clone, Debug)]
 pub(crate) struct UploadOrder {
@@ -167,6 +164,19 @@ impl ObjectUpload {
         upload.ok_or_else(|| S3Error::Panicked { object: self.url() })
     }
 
+    /// Ends other uploads of the key if a lost answer may have left one behind. Only for whoever knows
+    /// that nobody else writes to it.
+    ///
+    /// # Errors
+    /// One may still be there.
+    pub(crate) async fn end_twins(&self) -> Result<(), S3Error> {
+        if !self.session.has_twin.load(Relaxed) {
+            return Ok(());
+        }
+        let own = self.session.upload.get().map(|upload| upload.id.as_str());
+        Sweep::new(&self.session.store).uploads_of(&self.session.key, own).await
+    }
+
     /// Sends the full part off and gets a buffer for the next one; waits until one is free.
     ///
     /// # Errors
@@ -208,19 +218,19 @@ impl ObjectUpload {
         self.session.complete(self.next - 1, self.written).await
     }
 
-    /// Ends the upload and removes what was stored of it.
+    /// Ends the upload and removes what was stored of it, each request within the deadline.
     ///
     /// # Errors
     /// What keeps it from being removed: parts may still take room.
-    pub(crate) async fn abort(&mut self) -> Result<(), S3Error> {
+    pub(crate) async fn abort(&mut self, deadline: Duration) -> Result<(), S3Error> {
         self.ended = true;
         self.filling = None;
         self.tasks.shutdown().await;
-        let store = self.session.store.within(ABORT_DEADLINE);
+        let store = self.session.store.within(deadline);
         if let Some(upload) = self.session.upload.get() {
             store.abort(upload).await?;
         }
-        if self.session.may_be_visible.load(Relaxed) {
+        if self.session.may_be_visible.load(Relaxed) && store.is_known() {
             Sweep::new(&store).object(&self.session.key, &self.session.run).await?;
         }
         Ok(())

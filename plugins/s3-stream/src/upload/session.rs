@@ -27,6 +27,8 @@ pub(super) struct Session {
     pub(super) latch: Latch,
     /// True once a request went out that makes the object visible.
     pub(super) may_be_visible: AtomicBool,
+    /// True if a lost answer may have left a second upload behind.
+    pub(super) has_twin: AtomicBool,
     /// True as long as the store takes checksums.
     pub(super) checksum: AtomicBool,
     /// Permits of the workers.
@@ -46,6 +48,7 @@ impl Session {
             upload: OnceLock::new(),
             latch: Latch::new(),
             may_be_visible: AtomicBool::new(false),
+            has_twin: AtomicBool::new(false),
             turns: Semaphore::new(usize::from(order.workers.max(1))),
             sent: Mutex::new(Vec::new()),
         }
@@ -58,11 +61,12 @@ impl Session {
     /// Task: starts the upload.
     pub(super) async fn begin(&self) {
         match self.store.create(&self.key, &self.run).await {
-            Ok((id, has_checksums)) => {
-                if !has_checksums {
+            Ok(created) => {
+                if !created.has_checksums {
                     self.checksum.store(false, Relaxed);
                 }
-                self.upload.get_or_init(|| Upload { key: self.key.clone(), id });
+                self.has_twin.store(created.has_twin, Relaxed);
+                self.upload.get_or_init(|| Upload { key: self.key.clone(), id: created.id });
             }
             Err(error) => drop(self.latch.close(error)),
         }
