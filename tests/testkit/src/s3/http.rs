@@ -3,6 +3,7 @@
 mod tests;
 
 use std::io;
+use std::time::SystemTime;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
 
 /// The longest head that is read; S3's own servers allow 8 KiB of headers.
@@ -150,6 +151,12 @@ pub(super) fn percent_decoded(text: &str, plus_is_space: bool) -> String {
         rest = after;
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A time as it stands in headers; `None` in a year that HTTP cannot write.
+pub(super) fn http_date(time: SystemTime) -> Option<String> {
+    let time = jiff::Timestamp::try_from(time).ok()?;
+    jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&time).ok()
 }
 
 fn hex(digit: u8) -> Option<u8> {

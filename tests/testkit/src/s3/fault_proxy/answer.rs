@@ -3,7 +3,7 @@
 mod tests;
 
 use super::Fault;
-use crate::s3::http::Head;
+use crate::s3::http::{Head, http_date};
 use crate::s3::request::Target;
 use std::time::SystemTime;
 
@@ -81,11 +81,6 @@ fn dated(head: Head) -> Head {
         Some(date) => head.with("Date", date),
         None => head,
     }
-}
-
-fn http_date(time: SystemTime) -> Option<String> {
-    let time = jiff::Timestamp::try_from(time).ok()?;
-    jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&time).ok()
 }
 
 fn reason(status: u16) -> &'static str {

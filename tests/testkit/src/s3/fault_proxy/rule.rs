@@ -19,7 +19,8 @@ pub enum Fault {
     Status503(Option<u32>),
     /// `503 SlowDown`.
     SlowDown,
-    /// Nothing is read and nothing answered for this long; then the request goes on.
+    /// Nothing is read and nothing answered for this long; then what has arrived goes on, even if
+    /// the client has given up meanwhile, as on a real network.
     Stall(Duration),
     /// Bodies pass at this many KiB per second in either direction.
     Slow(u32),

@@ -1,4 +1,5 @@
-use super::{Framing, Head, percent_decoded, read_head};
+use super::{Framing, Head, http_date, percent_decoded, read_head};
+use std::time::{Duration, SystemTime};
 
 fn head(text: &str) -> Head {
     Head::parse(text.as_bytes()).unwrap()
@@ -44,4 +45,10 @@ fn escapes_are_decoded() {
     assert_eq!(percent_decoded("a%2Fb%20c+d", false), "a/b c+d");
     assert_eq!(percent_decoded("a+b%", true), "a b%");
     assert_eq!(percent_decoded("%zz%C3%A4", false), "%zzä");
+}
+
+#[test]
+fn dates_are_those_of_http() {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+    assert_eq!(http_date(time).unwrap(), "Sun, 06 Nov 1994 08:49:37 GMT");
 }

@@ -1,7 +1,8 @@
 //! The answers of a sink.
 use super::objects::{Headers, Object, Objects};
-use crate::s3::http::Head;
+use crate::s3::http::{Head, http_date};
 use crate::s3::request::{S3Operation, Target};
+use std::time::SystemTime;
 
 /// Carries a request out whose body of `length` bytes has been read.
 pub(super) fn to(
@@ -24,7 +25,7 @@ pub(super) fn to(
             if !objects.part(&upload, number, length) {
                 return error(404, "NoSuchUpload");
             }
-            acknowledgement(objects, head)
+            acknowledgement(&objects.next_etag(), head)
         }
         S3Operation::Complete => complete(objects, head, target, &upload),
         S3Operation::Abort => {
@@ -35,9 +36,10 @@ pub(super) fn to(
             if head.header("if-none-match").is_some() && objects.get(&name).is_some() {
                 return error(412, "PreconditionFailed");
             }
-            let headers = [described(head), checksums(head)].concat();
+            let etag = objects.next_etag();
+            let headers = [described(head), checksums(head), identity(&etag)].concat();
             objects.put(name, Object { size: length, headers, kept });
-            acknowledgement(objects, head)
+            acknowledgement(&etag, head)
         }
         S3Operation::Get => match objects.get(&name) {
             Some(object) if kept_whole(object) => with_body(&object.headers, &object.kept),
@@ -70,11 +72,11 @@ fn complete(objects: &mut Objects, head: &Head, target: &Target, upload: &str) -
             inside.push_str(&format!("<Checksum{algorithm}>{value}</Checksum{algorithm}>"));
         }
     }
-    if !objects.complete(upload, name, checksums) {
+    let etag = objects.next_etag();
+    if !objects.complete(upload, name, [checksums, identity(&etag)].concat()) {
         return error(404, "NoSuchUpload");
     }
-    let etag = objects.next_id();
-    xml("CompleteMultipartUploadResult", &format!("{inside}<ETag>\"{etag}-1\"</ETag>"))
+    xml("CompleteMultipartUploadResult", &format!("{inside}<ETag>{etag}</ETag>"))
 }
 
 /// All in one page: a sink holds the few objects of a benchmark.
@@ -111,10 +113,19 @@ fn kept_whole(object: &Object) -> bool {
     u64::try_from(object.kept.len()).is_ok_and(|kept| kept == object.size)
 }
 
-/// Success, with a new `ETag` and the checksums that the client has sent.
-fn acknowledgement(objects: &mut Objects, head: &Head) -> Vec<u8> {
+/// Which version of an object this is, and since when it has been there.
+fn identity(etag: &str) -> Headers {
+    let mut headers = vec![("ETag".to_owned(), etag.to_owned())];
+    if let Some(date) = http_date(SystemTime::now()) {
+        headers.push(("Last-Modified".to_owned(), date));
+    }
+    headers
+}
+
+/// Success, with the checksums that the client has sent.
+fn acknowledgement(etag: &str, head: &Head) -> Vec<u8> {
     let mut headers = checksums(head);
-    headers.push(("ETag".to_owned(), format!("\"{}\"", objects.next_id())));
+    headers.push(("ETag".to_owned(), etag.to_owned()));
     empty(200, &headers)
 }
 

@@ -29,8 +29,13 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    /// A text that no other object or upload has got, in the form of a digest.
-    pub(super) fn next_id(&mut self) -> String {
+    /// An `ETag` that nothing else has got, in the form of a digest of parts: nobody takes it for one
+    /// of the contents.
+    pub(super) fn next_etag(&mut self) -> String {
+        format!("\"{}-1\"", self.next_id())
+    }
+
+    fn next_id(&mut self) -> String {
         self.counter += 1;
         format!("{:032x}", self.counter)
     }

@@ -1,7 +1,6 @@
-use super::{Fault, http_date, instead};
+use super::{Fault, instead};
 use crate::s3::http::Head;
 use crate::s3::request::Target;
-use std::time::{Duration, SystemTime};
 
 fn request(text: &str) -> (Head, Target) {
     let head = Head::parse(text.as_bytes()).unwrap();
@@ -35,10 +34,4 @@ fn a_lost_part_is_acknowledged_with_its_own_checksum() {
     assert_eq!(answer.status, 200);
     assert_eq!(answer.head.header("x-amz-checksum-crc64nvme"), Some("abc="));
     assert!(answer.head.header("etag").is_some());
-}
-
-#[test]
-fn dates_are_those_of_http() {
-    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-    assert_eq!(http_date(time).unwrap(), "Sun, 06 Nov 1994 08:49:37 GMT");
 }
