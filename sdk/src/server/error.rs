@@ -22,7 +22,8 @@ pub enum SessionError {
     },
     /// A lock was not granted, or not given back, within its budget. It is not held any more.
     #[error(
-        "{statement} was {phase} for {} ms, and may be for {} ms", took.as_millis(), budget.as_millis()
+        "{statement} was {phase} for {} ms, and may be for {} ms",
+        took.as_micros().div_ceil(1000), budget.as_millis()
     )]
     LockBudgetExceeded {
         /// The statement that takes the lock.

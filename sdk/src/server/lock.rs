@@ -288,13 +288,14 @@ impl<'s> ServerLock<'s> {
     /// Gives the lock back and reports what it cost.
     ///
     /// # Errors
-    /// - [`SessionError::LockBudgetExceeded`]: it was held too long and had to be ended before; what
-    ///   was read under it may be of different instants. The session is gone.
+    /// - [`SessionError::LockBudgetExceeded`]: it was held too long. Where it had to be ended before,
+    ///   what was read under it may be of different instants, and the session is gone.
     /// - [`SessionError::Statement`]: the session is gone, and the lock with it.
     pub fn unlock(mut self) -> Result<LockReport, SessionError> {
         let released = self.release();
         self.report.held = self.held();
-        match self.watchdog.take().and_then(Watchdog::stop) {
+        let ended = self.watchdog.take().and_then(Watchdog::stop);
+        match verdict(ended, self.report.held, self.budget) {
             Some(phase) => Err(self.exceeded(phase)),
             None => released.map(|()| self.report),
         }
@@ -358,6 +359,12 @@ impl<'s> ServerLock<'s> {
         };
         SessionError::LockBudgetExceeded { statement: self.kind.take, phase, budget, took }
     }
+}
+
+/// Which of its times a lock has exceeded: the one at which the watchdog has ended it, or the hold, if
+/// the watchdog was about to.
+fn verdict(ended: Option<LockPhase>, held: Duration, budget: LockBudget) -> Option<LockPhase> {
+    ended.or((held > budget.hold).then_some(LockPhase::Holding))
 }
 
 /// What came of work under a lock and of the lock's end.

@@ -24,6 +24,17 @@ fn is_exceeded(outcome: &Result<(u8, LockReport), SessionError>) -> bool {
 }
 
 #[test]
+fn a_lock_has_exceeded_its_budget_however_late_its_watchdog_is() {
+    let ms = Duration::from_millis;
+    let budget = LockBudget { wait: ms(2000), hold: ms(250) };
+    assert_eq!(verdict(None, ms(250), budget), None);
+    assert_eq!(verdict(None, ms(251), budget), Some(LockPhase::Holding));
+    for phase in [LockPhase::Waiting, LockPhase::Holding] {
+        assert_eq!(verdict(Some(phase), ms(1), budget), Some(phase));
+    }
+}
+
+#[test]
 fn work_under_a_lock_that_had_to_be_ended_is_worth_nothing() {
     assert!(is_exceeded(&after(Ok(7), Err(exceeded()))));
     assert!(is_exceeded(&after(Err(other("its session is gone")), Err(exceeded()))));
