@@ -157,9 +157,6 @@ impl ObjectWriter for S3Writer {
         if self.claim.is_none() {
             // Nothing makes this object a backup later: it is what it was to become.
             self.tick_off()?;
-        } else if let Err(error) = attend(&host, self.upload.remove_strays()) {
-            let object = self.upload.url();
-            tracing::debug!(%object, error = %shown(&error), "look for stray uploads");
         }
         Ok(self.receipt(finished))
     }

@@ -98,18 +98,6 @@ impl ObjectUpload {
         &self.session.key
     }
 
-    /// Removes other uploads of this key: the answer to their beginning was lost, so that nobody knows
-    /// their ids. They are this run's, because its marker keeps others away.
-    ///
-    /// # Errors
-    /// They may still be there, such as with keys that may not list them.
-    pub(crate) async fn remove_strays(&self) -> Result<(), S3Error> {
-        if self.session.upload.get().is_none() {
-            return Ok(());
-        }
-        Sweep::new(&self.session.store).uploads_of(&self.session.key).await
-    }
-
     /// URL of the object.
     pub(crate) fn url(&self) -> String {
         self.session.url()

@@ -89,7 +89,8 @@ impl Uploads<'_> {
 
     fn ours(&self) -> Command {
         let mut streamer = Command::new(self.setting.example("stream_to_s3"));
-        streamer.args([&self.access.endpoint, &self.access.bucket, "ours", WORKERS, PART_BYTES]);
+        streamer.args([&self.access.endpoint, &self.access.bucket, "ours"]);
+        streamer.args([format!("workers={WORKERS}"), format!("part_size={PART_BYTES}")]);
         streamer.envs(self.access.env());
         streamer
     }
