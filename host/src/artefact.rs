@@ -366,9 +366,7 @@ pub(crate) fn check_belonging(artefact: &Path, manifest: &Manifest) -> Result<()
     let is_directory = manifest.encoding.container == Container::Directory.to_string();
     match (facts.is_dir(), is_directory) {
         (true, true) => Ok(()),
-        (false, false) => {
-            check_objects(artefact, facts.len(), &manifest.objects)
-        }
+        (false, false) => check_objects(artefact, facts.len(), &manifest.objects),
         (true, false) => mismatch("it is a directory, the manifest is that of a file".to_owned()),
         (false, true) => mismatch("it is a file, the manifest is that of a directory".to_owned()),
     }
@@ -382,7 +380,8 @@ fn check_objects(
     objects: &[ObjectRecord],
 ) -> Result<(), ArtefactError> {
     for (number, object) in objects.iter().enumerate() {
-        let path = if number == 0 { artefact.to_owned() } else { artefact.with_file_name(&object.name) };
+        let path =
+            if number == 0 { artefact.to_owned() } else { artefact.with_file_name(&object.name) };
         let found = match number {
             0 => first_bytes,
             _ => std::fs::metadata(&path).map_err(|e| ArtefactError::io(&path, e))?.len(),

@@ -144,7 +144,7 @@ enum Output {
     File(FileOutput),
     Directory(DirectoryOutput),
     Stdout(StdoutOutput),
-    Remote(RemoteOutput),
+    Remote(Box<RemoteOutput>),
 }
 
 /// Runs a backup to its end.
@@ -171,7 +171,8 @@ pub fn run(
     let draft = draft(&job, &id, encoding, started);
     let written =
         Run { job: &job, runtime, observer, cancel, encoding, draft }.write(output, &mut journal);
-    let outcome = written.and_then(|written| written.commit(&mut journal, runtime, observer, cancel));
+    let outcome =
+        written.and_then(|written| written.commit(&mut journal, runtime, observer, cancel));
     if outcome.is_ok() {
         tick_off(&job.output, &mut journal)?;
     }
@@ -214,7 +215,7 @@ fn claim(
             Output::Stdout(StdoutOutput::claim(job.manifest_file.clone(), job.existing)?)
         }
         OutputLocation::Target(place) => {
-            Output::Remote(RemoteOutput::claim(place, job.existing, id, runtime, cancel)?)
+            Output::Remote(Box::new(RemoteOutput::claim(place, job.existing, id, runtime, cancel)?))
         }
     })
 }

@@ -82,9 +82,7 @@ impl Classified for CoordinatesError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Artefact(error) => error.hint(),
-            Self::Malformed(_) => {
-                Some("dbbackup verify --level boot writes it anew".to_owned())
-            }
+            Self::Malformed(_) => Some("dbbackup verify --level boot writes it anew".to_owned()),
         }
     }
 

@@ -126,7 +126,8 @@ pub fn run(
         Err(error) => return problem(report, error).map_err(Failure::from),
     };
     report.backup_id = Some(manifest.id.clone());
-    let verification = Verification { job, runtime, observer, cancel, artefact, manifest: &manifest };
+    let verification =
+        Verification { job, runtime, observer, cancel, artefact, manifest: &manifest };
     verification.members(&mut report)?;
     if report.problems.is_empty() {
         verification.by_engine(&mut report)?;

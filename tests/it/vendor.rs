@@ -79,7 +79,8 @@ fn round_trip(rig: &Rig, server: &Server) -> Result<()> {
         store.access().env().into_iter().fold(run, |run, (name, value)| run.env(name, value))
     };
     let url = format!("s3://{S3_BUCKET}/vendor/a.tar.gz");
-    let backup = ["stream-backup", "--engine", "acme", "--engine-option", &option, "--target", &url];
+    let backup =
+        ["stream-backup", "--engine", "acme", "--engine-option", &option, "--target", &url];
     keys(rig.dbbackup_on(server, backup)).run()?.expect_exit(0)?;
     keys(rig.dbbackup(["restore", &url, "--target-dir", "streamed"])).run()?.expect_exit(0)?;
     ensure!(tree(&rig.path("streamed"))? == tree(&source)?, "the streamed directory differs");

@@ -1,5 +1,7 @@
 //! An artefact in use: a path, or a place together with the worker that serves it.
-use super::{ArtefactBytes, ArtefactError, Identified, encoding_of, open_manifest, read_identities};
+use super::{
+    ArtefactBytes, ArtefactError, Identified, encoding_of, open_manifest, read_identities,
+};
 use crate::{
     manifest::{self, ManifestError},
     pipeline::read::RangedRead,

@@ -54,8 +54,8 @@ impl Artefact {
             Output::Remote(remote) => {
                 let place = remote.commit(&manifest, &receipt.markers, runtime)?;
                 let name = format!("{}{MANIFEST_ENDING}", place.name);
-                let manifest_place = Place::Target(place.named(name));
-                (Some(Place::Target(place)), Some(manifest_place))
+                let manifest_place = Place::from(place.named(name));
+                (Some(Place::from(place)), Some(manifest_place))
             }
             output => {
                 let (artefact, manifest_path) = place(output, &manifest, journal)?;
@@ -111,7 +111,10 @@ fn place(
 }
 
 /// Ticks off what has become a backup: files of ours, and objects of the target's engine.
-pub(super) fn tick_off(location: &OutputLocation, journal: &mut Journal) -> Result<(), JournalError> {
+pub(super) fn tick_off(
+    location: &OutputLocation,
+    journal: &mut Journal,
+) -> Result<(), JournalError> {
     let target = match location {
         OutputLocation::Target(place) => Some(RecordOwner::Engine {
             plugin: place.engine.plugin.clone(),

@@ -38,8 +38,11 @@ impl Catalog {
                     return Self::of_target(&target);
                 }
                 let folder = format!("{}/{}", place.location, place.name);
-                let folder =
-                    TargetPlace { location: folder, name: String::new(), ..place.clone() };
+                let folder = TargetPlace {
+                    location: folder,
+                    name: String::new(),
+                    ..TargetPlace::clone(place)
+                };
                 Self::of_target(&RemoteTarget::open(&folder, runtime, cancel)?)
             }
         }
@@ -66,7 +69,7 @@ impl Catalog {
         for name in others.into_iter().filter(|name| !known.contains(*name)) {
             let is_running = sizes.contains_key(&format!("{name}{MARKER_ENDING}"));
             let why = if is_running { NOT_ENDED } else { "there is no manifest" };
-            let artefact = Place::Target(place.named(name));
+            let artefact = Place::from(place.named(name));
             entries.push(CatalogEntry {
                 unfinished: is_running,
                 ..CatalogEntry::incomplete(artefact, why.to_owned())
@@ -78,7 +81,7 @@ impl Catalog {
             Place::Local(_) => false,
         });
         if !place.name.is_empty() && entries.is_empty() {
-            let artefact = Place::Target(place.clone());
+            let artefact = Place::from(place.clone());
             entries.push(CatalogEntry::incomplete(artefact, "there is nothing".to_owned()));
         }
         Ok(Self::sorted(entries))
@@ -129,7 +132,7 @@ fn entry(
     head: Result<BackupHead, ManifestError>,
     sizes: &BTreeMap<String, u64>,
 ) -> CatalogEntry {
-    let artefact = Place::Target(artefact);
+    let artefact = Place::from(artefact);
     let head = match head {
         Ok(head) => head,
         Err(error) => return CatalogEntry::incomplete(artefact, Failure::from(error).chain()),

@@ -20,8 +20,10 @@ pub(super) fn clean(
 ) -> Result<Vec<Leftover>, Failure> {
     let target = RemoteTarget::open(place, runtime, cancel)?;
     let uploads = target.unfinished(&place.name)?;
-    let gone: Vec<_> =
-        uploads.into_iter().filter(|upload| is_gone(upload, request.all_uploads_older_than)).collect();
+    let gone: Vec<_> = uploads
+        .into_iter()
+        .filter(|upload| is_gone(upload, request.all_uploads_older_than))
+        .collect();
     if request.all_uploads_older_than.is_some() {
         // Listed before anything is done, because others may have begun them.
         for upload in &gone {

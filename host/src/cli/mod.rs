@@ -12,8 +12,15 @@ pub(crate) use target::TargetArgs;
 pub(crate) use values::{KeyValue, duration, key_value, rate, size};
 
 use crate::command::{
-    backup::{PhysicalBackupArgs, StreamBackupArgs}, cleanup::CleanupArgs, completion::CompletionArgs, engine,
-    info::InfoArgs, list::ListArgs, restore::RestoreArgs, status::StatusArgs, verify::VerifyArgs,
+    backup::{PhysicalBackupArgs, StreamBackupArgs},
+    cleanup::CleanupArgs,
+    completion::CompletionArgs,
+    engine,
+    info::InfoArgs,
+    list::ListArgs,
+    restore::RestoreArgs,
+    status::StatusArgs,
+    verify::VerifyArgs,
 };
 use clap::{Parser, Subcommand};
 

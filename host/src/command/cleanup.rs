@@ -48,9 +48,10 @@ pub(super) fn run(args: &CleanupArgs, context: &Context) -> CommandResult {
     let secrets = secrets(&connection).with_connection(&connection.document);
     let configured = context.config.file.as_ref().map(|_| &context.config.backup.output_dir);
     let configured = configured.map(|directory| directory.clone().into_os_string());
-    let location = args.location.clone().or(configured).map(|location| {
-        Place::find(&location, &registry, &args.target.options(&context.config))
-    });
+    let location =
+        args.location.clone().or(configured).map(|location| {
+            Place::find(&location, &registry, &args.target.options(&context.config))
+        });
     let request = CleanupRequest {
         location: location.transpose()?,
         dry_run: args.dry_run,

@@ -121,11 +121,7 @@ impl Context {
     ///
     /// # Errors
     /// No worker can be started for the place that it lies at.
-    pub(crate) fn open(
-        &self,
-        place: &Place,
-        registry: &Registry,
-    ) -> Result<OpenArtefact, Failure> {
+    pub(crate) fn open(&self, place: &Place, registry: &Registry) -> Result<OpenArtefact, Failure> {
         if let Place::Local(path) = place {
             return Ok(OpenArtefact::Local(path.clone()));
         }

@@ -69,9 +69,7 @@ fn look(location: &Place, catalog: &Catalog, max_age: Option<Duration>) -> Found
             let what = format!("{location}: the newest backup is {} old", format_duration(age));
             ("too old", Some(age), Some(format!("{what}, the limit is {limit}")))
         }
-        Freshness::NoBackup => {
-            ("no backup", None, Some(format!("{location}: there is no backup")))
-        }
+        Freshness::NoBackup => ("no backup", None, Some(format!("{location}: there is no backup"))),
     };
     let mut text = format!("Location: {location}\nStatus: {state}\n");
     if let Some(entry) = newest {

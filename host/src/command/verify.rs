@@ -1,7 +1,5 @@
 //! `dbbackup verify`: proves that a backup, or every backup of a location, is what its manifest says.
-use super::{
-    Context, Places, deadline::Deadline, list::locations, restore::options_of_engine,
-};
+use super::{Context, Places, deadline::Deadline, list::locations, restore::options_of_engine};
 use crate::{
     catalog::CatalogEntry,
     cli::{TargetArgs, duration},

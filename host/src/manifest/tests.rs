@@ -45,7 +45,8 @@ pub(crate) fn draft(id: &str) -> ManifestDraft {
 
 /// A manifest of one object.
 pub(crate) fn manifest(id: &str, name: &str, size_bytes: u64) -> Manifest {
-    let object = ObjectRecord { name: name.to_owned(), size_bytes, sha256: "00".to_owned(), checksum: None };
+    let object =
+        ObjectRecord { name: name.to_owned(), size_bytes, sha256: "00".to_owned(), checksum: None };
     let written = Written {
         summary: BackupSummary::default(),
         files: Vec::new(),

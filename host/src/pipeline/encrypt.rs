@@ -57,7 +57,7 @@ pub type Recipients = Vec<Recipient>;
 /// The output behind its encryption, if there is one.
 pub(super) enum Encryption {
     /// Bytes go out as they are.
-    Plain(HashedOutput),
+    Plain(Box<HashedOutput>),
     /// Bytes go out through age.
     Age(Box<StreamWriter<HashedOutput>>),
 }
@@ -69,7 +69,7 @@ impl Encryption {
         output: HashedOutput,
     ) -> Result<Self, PipelineError> {
         if recipients.is_empty() {
-            return Ok(Self::Plain(output));
+            return Ok(Self::Plain(Box::new(output)));
         }
         let keys = recipients.iter().map(|recipient| &recipient.0 as &dyn age::Recipient);
         let encryptor = Encryptor::with_recipients(keys)
@@ -89,7 +89,7 @@ impl Encryption {
     /// Writes the final mark, without which the file does not decrypt.
     pub(super) fn finish(self) -> Result<HashedOutput, PipelineError> {
         match self {
-            Self::Plain(output) => Ok(output),
+            Self::Plain(output) => Ok(*output),
             Self::Age(age) => {
                 let mut output = age.finish().map_err(unwrap_failure)?;
                 output.send_gathered()?;

@@ -119,7 +119,8 @@ impl LoadedTarget {
         call: impl FnOnce(
             &TargetBox,
             dbbackup_plugin_api::document::Doc,
-        ) -> dbbackup_plugin_api::error::AbiResult<dbbackup_plugin_api::document::Doc>,
+        )
+            -> dbbackup_plugin_api::error::AbiResult<dbbackup_plugin_api::document::Doc>,
     ) -> Result<A, PluginError> {
         let document = encode(self.id(), step, document)?;
         decode(self.id(), step, call(&self.target, document))

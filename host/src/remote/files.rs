@@ -14,7 +14,8 @@ pub(crate) fn joined<E>(
     objects: &[ObjectRecord],
     open: impl Fn(&str) -> Result<Arc<dyn RangedRead>, E>,
 ) -> Result<Arc<dyn RangedRead>, E> {
-    let opened: Vec<_> = objects.iter().map(|object| open(&object.name)).collect::<Result<_, _>>()?;
+    let opened: Vec<_> =
+        objects.iter().map(|object| open(&object.name)).collect::<Result<_, _>>()?;
     match <[_; 1]>::try_from(opened) {
         Ok([only]) => Ok(only),
         Err(several) => Ok(Arc::new(JoinedObjects(several))),

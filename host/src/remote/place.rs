@@ -18,7 +18,7 @@ pub enum Place {
     /// A file or directory of this machine.
     Local(PathBuf),
     /// A name at a location that an engine serves.
-    Target(TargetPlace),
+    Target(Box<TargetPlace>),
 }
 
 /// A name at a location that an engine with the target role serves.
@@ -45,7 +45,7 @@ impl Place {
         options: &EngineOptions,
     ) -> Result<Self, PluginError> {
         match text.to_str().filter(|text| is_url(text)) {
-            Some(url) => TargetPlace::find(url, registry, options).map(Self::Target),
+            Some(url) => TargetPlace::find(url, registry, options).map(Self::from),
             None => Ok(Self::Local(PathBuf::from(text))),
         }
     }
@@ -127,6 +127,12 @@ impl fmt::Display for TargetPlace {
 impl Default for Place {
     fn default() -> Self {
         Self::Local(PathBuf::new())
+    }
+}
+
+impl From<TargetPlace> for Place {
+    fn from(place: TargetPlace) -> Self {
+        Self::Target(Box::new(place))
     }
 }
 

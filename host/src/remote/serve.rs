@@ -72,9 +72,7 @@ impl Session<'_> {
 
     fn ask(&mut self, request: Request) -> Result<Answer, PluginError> {
         match request {
-            Request::List { prefix } => {
-                Ok(Answer::List { objects: self.target.list(&prefix)? })
-            }
+            Request::List { prefix } => Ok(Answer::List { objects: self.target.list(&prefix)? }),
             Request::Head { key } => Ok(Answer::Facts { facts: self.target.head(&key)? }),
             Request::Delete { key } => self.target.delete(&key).map(|()| Answer::Done),
             Request::Open { key } => {
@@ -85,9 +83,10 @@ impl Session<'_> {
                 Ok(Answer::Opened { object: self.objects.len() - 1, bytes })
             }
             Request::Expect { object, offset, bytes } => {
-                let announced = self.objects.get(object).map(|object| {
-                    object.announce(offset..offset.saturating_add(bytes))
-                });
+                let announced = self
+                    .objects
+                    .get(object)
+                    .map(|object| object.announce(offset..offset.saturating_add(bytes)));
                 if let Some(Err(error)) = announced {
                     tracing::debug!(%error, "read ahead");
                 }

@@ -235,8 +235,7 @@ pub(crate) struct RemoteFile {
 impl RemoteFile {
     fn read_bytes(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, RemoteError> {
         let what = format!("read {} at byte {offset}", self.target.place.named(&self.key));
-        let mut connection =
-            self.target.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = self.target.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = buffer.len() as u64;
         let request = Request::Read { object: self.object, offset, bytes };
         let answer = connection.exchange(&request, &[]);

@@ -21,8 +21,8 @@ pub use remote::PlaceError;
 pub(crate) use directory::DirectoryOutput;
 pub(crate) use file::{ClaimedFile, FileOutput, remove_uncommitted};
 pub(crate) use location::{
-    COORDINATES_ENDING, INNER_MANIFEST, MANIFEST_ENDING, PARTIAL_ENDING, directory_manifest_path, partial_path,
-    with_ending,
+    COORDINATES_ENDING, INNER_MANIFEST, MANIFEST_ENDING, PARTIAL_ENDING, directory_manifest_path,
+    partial_path, with_ending,
 };
 pub(crate) use remote::RemoteOutput;
 pub(crate) use replace::{kept_artefact, recover};

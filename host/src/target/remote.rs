@@ -71,8 +71,7 @@ impl RemoteOutput {
             Found::Nothing | Found::Unknown => None,
         };
         let may_replace = existing == Existing::Replace && found != [Found::Nothing; 2];
-        let object =
-            if may_replace { stamped(&place.name, backup_id) } else { place.name.clone() };
+        let object = if may_replace { stamped(&place.name, backup_id) } else { place.name.clone() };
         let has_leftover = old.is_none() && found[1] == Found::There;
         Ok(Self { place: place.clone(), object, existing, old, has_leftover })
     }
@@ -122,7 +121,10 @@ impl RemoteOutput {
         for name in gone {
             if let Err(error) = target.delete(name) {
                 let what = self.place.named(name);
-                tracing::warn!("{what} is not needed any more and stays: {}", Failure::from(error).chain());
+                tracing::warn!(
+                    "{what} is not needed any more and stays: {}",
+                    Failure::from(error).chain()
+                );
             }
         }
         Ok(self.place)

@@ -131,7 +131,8 @@ impl Drop for TargetObjects {
 
 /// The engine's error with the kind that decides about the exit code.
 fn io_error(error: PluginError) -> io::Error {
-    let is_full = matches!(&error, PluginError::Engine { error, .. } if error.code == ErrorCode::NO_SPACE);
+    let is_full =
+        matches!(&error, PluginError::Engine { error, .. } if error.code == ErrorCode::NO_SPACE);
     let kind = if is_full { io::ErrorKind::StorageFull } else { io::ErrorKind::Other };
     io::Error::new(kind, error)
 }

@@ -15,7 +15,8 @@ fn what_no_retry_can_change_is_refused_at_once_and_without_a_secret() -> Result<
     let outcome = cloud.stream_as(&wrong, "mysqldump", "db.sql.gz").run()?;
     outcome.expect_exit(6)?.expect_stderr("SignatureDoesNotMatch")?;
     ensure!(!outcome.to_string().contains(&wrong.secret_key), "a secret was printed: {outcome}");
-    let run = ["stream-backup", "--engine", "mysqldump", "--target", "s3://no-such-bucket/db.sql.gz"];
+    let run =
+        ["stream-backup", "--engine", "mysqldump", "--target", "s3://no-such-bucket/db.sql.gz"];
     let outcome = with(cloud.rig.dbbackup_on(&cloud.server, run), &elsewhere).run()?;
     outcome.expect_exit(6)?.expect_stderr("no-such-bucket")?;
     for arguments in [["list", "s3://no-such-bucket/"], ["verify", "s3://no-such-bucket/db.sql.gz"]]
@@ -30,7 +31,9 @@ fn what_no_retry_can_change_is_refused_at_once_and_without_a_secret() -> Result<
 fn command_lines_that_cannot_mean_anything_are_refused() -> Result<()> {
     let cloud = Cloud::start(10)?;
     let run = |arguments: &[&str]| cloud.dbbackup(arguments).run();
-    run(&["stream-backup", "--target", "/srv/db.tar.gz"])?.expect_exit(2)?.expect_stderr("--output")?;
+    run(&["stream-backup", "--target", "/srv/db.tar.gz"])?
+        .expect_exit(2)?
+        .expect_stderr("--output")?;
     run(&["list", "s4://bucket/"])?.expect_exit(4)?.expect_stderr("no engine serves s4://")?;
     run(&["list", "s3://"])?.expect_exit(3)?;
     run(&["cleanup", &url(""), "--all-uploads"])?.expect_exit(2)?.expect_stderr("--older-than")?;

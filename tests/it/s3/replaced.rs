@@ -15,9 +15,10 @@ fn a_replaced_backup_is_whole_until_the_new_manifest_is_there() -> Result<()> {
     // The new manifest cannot be put: the old backup is what it was.
     let denied = FaultRule::on(S3Operation::Put, Fault::Deny).key_suffix("db.sql.gz.manifest.json");
     cloud.proxy.add(denied);
-    cloud.server.sql("INSERT INTO shop.t1 (id) VALUES (10000001)").or_else(|_| {
-        cloud.server.sql("CREATE TABLE shop.later (id INT PRIMARY KEY)")
-    })?;
+    cloud
+        .server
+        .sql("INSERT INTO shop.t1 (id) VALUES (10000001)")
+        .or_else(|_| cloud.server.sql("CREATE TABLE shop.later (id INT PRIMARY KEY)"))?;
     cloud.stream("mysqldump", "db.sql.gz").args(["--force"]).run()?.expect_exit(6)?;
     cloud.proxy.clear();
     cloud.expect_objects(&["db.sql.gz", "db.sql.gz.manifest.json"])?;

@@ -3,7 +3,7 @@ use super::{Cloud, FOLDER, url, with};
 use crate::cloned::{Source, expect_bracket};
 use anyhow::{Context as _, Result, ensure};
 use dbbackup_testkit::{
-    FaultRule, Fault, Flavor, S3_BUCKET, S3Operation, S3Options, S3Server, SampleTables, Server,
+    Fault, FaultRule, Flavor, S3_BUCKET, S3Operation, S3Options, S3Server, SampleTables, Server,
     ServerOptions,
 };
 use serde_json::Value;
@@ -95,7 +95,9 @@ fn the_store_encrypts_if_asked_to_and_is_reached_over_tls() -> Result<()> {
             .fold(run.args(more), |run, (name, value)| run.env(name, value))
             .run()
     };
-    backup(&["--target-option", "retry_deadline_s=5"])?.expect_exit(6)?.expect_stderr("certificate")?;
+    backup(&["--target-option", "retry_deadline_s=5"])?
+        .expect_exit(6)?
+        .expect_stderr("certificate")?;
     backup(&["--target-ca", &ca])?.expect_success()?;
     for name in ["db.sql.gz", "db.sql.gz.manifest.json"] {
         let there = store.client()?.head(&format!("{FOLDER}/{name}"))?.context(name)?;
@@ -115,9 +117,7 @@ fn the_request_for_a_key_management_service_reaches_the_store() -> Result<()> {
     let asked = cloud.proxy.requests();
     let asked: Vec<_> = asked
         .iter()
-        .filter(|request| {
-            matches!(request.operation, S3Operation::CreateUpload | S3Operation::Put)
-        })
+        .filter(|request| matches!(request.operation, S3Operation::CreateUpload | S3Operation::Put))
         .collect();
     ensure!(!asked.is_empty(), "nothing was put");
     for request in asked {

@@ -2,7 +2,8 @@
 use super::{Machine, needs_btrfs};
 use anyhow::{Context as _, Result, ensure};
 use dbbackup_testkit::{
-    BtrfsDisk, Flavor, Invocation, S3_BUCKET, S3FaultProxy, S3Options, S3Server, ServerOptions, skip,
+    BtrfsDisk, Flavor, Invocation, S3_BUCKET, S3FaultProxy, S3Options, S3Server, ServerOptions,
+    skip,
 };
 
 #[test]

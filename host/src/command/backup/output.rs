@@ -67,7 +67,7 @@ impl Destination<'_> {
                 let place = place.named(default_name(args, connection));
                 Ok(OutputLocation::Target(Box::new(place)))
             }
-            Place::Target(place) => Ok(OutputLocation::Target(Box::new(place))),
+            Place::Target(place) => Ok(OutputLocation::Target(place)),
         }
     }
 }
@@ -85,10 +85,7 @@ fn default_name(args: &BackupArgs, connection: &Connection) -> String {
 }
 
 /// Bytes on standard output have no neighbour: their manifest needs a place, or a conscious no.
-fn check_manifest_flags(
-    args: &BackupArgs,
-    location: &OutputLocation,
-) -> Result<(), Failure> {
+fn check_manifest_flags(args: &BackupArgs, location: &OutputLocation) -> Result<(), Failure> {
     let says = args.writing.manifest.is_some() || args.writing.no_manifest;
     match (location, says) {
         (OutputLocation::Stdout, false) => Err(contradiction(

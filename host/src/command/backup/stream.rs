@@ -59,7 +59,10 @@ impl StreamBackupArgs {
     ///
     /// # Errors
     /// The target is a path.
-    pub(super) fn destination(&self, context: &Context) -> Result<(&OsStr, EngineOptions), Failure> {
+    pub(super) fn destination(
+        &self,
+        context: &Context,
+    ) -> Result<(&OsStr, EngineOptions), Failure> {
         if !self.to.to_str().is_some_and(is_url) {
             let text = format!(
                 "--target {} is no place such as s3://bucket/path/backup.tar.gz; for a file there is \

@@ -3,8 +3,8 @@ use super::{OutputDigest, ReadError};
 use crate::pipeline::{cancel::lock, digest::hex};
 use sha2::{Digest, Sha256};
 use std::{
-    fs::File,
     collections::VecDeque,
+    fs::File,
     io::{self, Read, Seek, SeekFrom},
     ops::Range,
     os::unix::fs::FileExt,
@@ -141,7 +141,8 @@ impl<R: Read> CheckedStream<R> {
         while let (Some(current), false) = (self.expected.front(), rest.is_empty()) {
             let left = current.size_bytes.saturating_sub(self.object_bytes);
             let is_last = self.expected.len() == 1;
-            let room = if is_last { rest.len() } else { usize::try_from(left).unwrap_or(usize::MAX) };
+            let room =
+                if is_last { rest.len() } else { usize::try_from(left).unwrap_or(usize::MAX) };
             let (now, later) = rest.split_at(room.min(rest.len()));
             self.sha256.update(now);
             self.object_bytes += now.len() as u64;

@@ -1,9 +1,6 @@
 //! The engine's part of a restore.
 use super::Context;
-use crate::{
-    supervisor::job::RestoreTask,
-    worker::error::WorkerError,
-};
+use crate::{supervisor::job::RestoreTask, worker::error::WorkerError};
 use dbbackup_plugin_api::document::restore::{RestorePlan, RestoreSummary};
 
 /// Asks the engine whether and how a restore would work.

@@ -26,7 +26,8 @@ struct Row {
 pub(crate) fn print(setting: &Setting, peers: &S3Peers, access: &S3Access) -> Result<()> {
     let data = setting.data(DataSet::Sysbench)?;
     let mut server = data.start(options())?;
-    let local = |server: &Server, engine, output| into_file(setting, peers, access, server, engine, output);
+    let local =
+        |server: &Server, engine, output| into_file(setting, peers, access, server, engine, output);
     let mut rows = vec![
         local(&server, "mysqldump", "compared.sql.gz")?,
         local(&server, "clone", "compared.tar.gz")?,
@@ -42,7 +43,9 @@ pub(crate) fn print(setting: &Setting, peers: &S3Peers, access: &S3Access) -> Re
         rows.insert(2, local(&server, "btrfs-snapshot", "compared.tar.gz")?);
         server.stop()?;
     }
-    println!("\n| engine | backup time | lock time | disk used | cloud transfer |\n|---|---|---|---|---|");
+    println!(
+        "\n| engine | backup time | lock time | disk used | cloud transfer |\n|---|---|---|---|---|"
+    );
     for row in rows {
         println!(
             "| {} | {:.1} s | {:.0} ms | {:.0} MB | {} |",

@@ -1,14 +1,12 @@
 //! Into S3: the uploader beside tools that do nothing else, backups beside those to a local file,
 //! restores beside a download and a restore.
+use super::comparison;
 use super::contest::{Contest, Round, chain};
 use super::dump::{backup, options};
 use super::figure::{Bound, Figure};
 use super::setting::{Setting, manifest_of, remove};
-use super::comparison;
 use anyhow::{Context, Result};
-use dbbackup_testkit::{
-    DataSet, S3Access, S3Options, S3Peers, S3Server, S3Sink, S3Store, Server,
-};
+use dbbackup_testkit::{DataSet, S3Access, S3Options, S3Peers, S3Server, S3Sink, S3Store, Server};
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -78,8 +76,8 @@ impl Uploads<'_> {
         let begun = Figure::begin("s3: upload", self.store)?;
         let cpu = begun.another("s3: upload, CPU");
         let rounds = contest(self.setting).run(
-            |_| self.from_input(self.ours()),
-            |output| self.from_input(pipe(self.peers, peer, &self.access, output)?),
+            |_| self.run_on_input(self.ours()),
+            |output| self.run_on_input(pipe(self.peers, peer, &self.access, output)?),
         )?;
         let ratio = |round: &Round| round.ours.usage.cpu / round.peer.usage.cpu;
         let ratios = rounds.iter().map(ratio).collect();
@@ -95,7 +93,7 @@ impl Uploads<'_> {
         streamer
     }
 
-    fn from_input(&self, command: Command) -> Result<()> {
+    fn run_on_input(&self, command: Command) -> Result<()> {
         run_on(command, self.input)
     }
 }
