@@ -6,6 +6,7 @@ mod objects;
 mod refusals;
 mod replaced;
 mod round_trip;
+mod streamer;
 
 use crate::cloned::text;
 use anyhow::{Context as _, Result, ensure};
