@@ -13,7 +13,8 @@ const LAYOUT: u32 = 1;
 /// Builds `garage`, or finds it in the cache. It is a tool of the tests and linked to nothing.
 pub(crate) fn garage_program() -> Result<PathBuf> {
     let directory = cache::entry(&format!("garage-{VERSION}-{LAYOUT}"), |building, _| {
-        let target = building.join("target");
+        // Outside of what a killed build loses, so that the next one goes on where it ended.
+        let target = env::cache_root()?.join(format!("garage-{VERSION}-target"));
         let mut install = env::cargo();
         // Away from the workspace, whose configuration is not for it.
         install.current_dir(building);
