@@ -154,6 +154,9 @@ impl Guest {
         let mut kernel = OwnedProcess::spawn(self.image.kernel(), |command| {
             command.args(self.kernel_arguments()).env("TMPDIR", memory_directory());
             command.stdin(Stdio::null()).stdout(stdout).stderr(console);
+            if let Some(library) = self.image.preload() {
+                command.env("LD_PRELOAD", library);
+            }
         })?;
         let ended = kernel.wait(deadline + AROUND);
         if ended.is_err() {

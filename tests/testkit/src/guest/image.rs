@@ -63,6 +63,8 @@ pub(super) struct Image {
     version: String,
     /// Userland and modules of ZFS.
     zfs: Option<PathBuf>,
+    /// What the kernel needs on processors that it does not know.
+    preload: Option<PathBuf>,
 }
 
 pub(super) fn unavailable(kind: GuestKind) -> Result<Option<String>> {
@@ -102,11 +104,16 @@ impl Image {
                 Some(cache::entry(&name, |building, _| build_zfs(&base, &version, building))?)
             }
         };
-        Ok(Self { kind, base, version, zfs })
+        Ok(Self { kind, base, version, zfs, preload: preload()? })
     }
 
     pub(super) fn kernel(&self) -> PathBuf {
         self.base.join("root/usr/bin/linux.uml")
+    }
+
+    /// A library that is loaded before the kernel's own, if it needs one here.
+    pub(super) fn preload(&self) -> Option<&Path> {
+        self.preload.as_deref()
     }
 
     pub(super) fn version(&self) -> &str {
@@ -134,6 +141,24 @@ impl Image {
             GuestKind::Zfs => "zfs",
         }
     }
+}
+
+/// On processors with AMX the kernel cannot give registers back: see `whole-registers.c`.
+fn preload() -> Result<Option<PathBuf>> {
+    let processors = fs::read_to_string("/proc/cpuinfo").context("read /proc/cpuinfo")?;
+    if !processors.split_whitespace().any(|flag| flag == "amx_tile") {
+        return Ok(None);
+    }
+    const LIBRARY: &str = "whole-registers.so";
+    let built = cache::entry("guest-registers-1", |building, _| {
+        let output = building.join(LIBRARY);
+        run(Command::new("cc")
+            .args(["-O2", "-shared", "-fPIC", "-o"])
+            .arg(output)
+            .arg(script("whole-registers.c")?))?;
+        Ok(())
+    })?;
+    Ok(Some(built.join(LIBRARY)))
 }
 
 fn fetch(building: &Path) -> Result<()> {
