@@ -24,6 +24,8 @@ impl ChosenMembers {
 
     pub(super) fn next_member(&mut self) -> Result<Option<Member>, ArtefactError> {
         let Some(record) = self.left.pop_front() else { return Ok(None) };
+        // One reader at a time: two would fetch each other's ranges anew.
+        self.current = None;
         let mut alone = self.spec.member_alone(Arc::clone(&self.bytes), &record)?;
         let member = of_archive(&mut alone)?.ok_or_else(|| ArtefactError::Member {
             path: record.path.to_string().into(),

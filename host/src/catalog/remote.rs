@@ -63,6 +63,7 @@ impl Catalog {
             if let Ok(head) = &head {
                 known.extend(head.objects.iter().map(|object| object.name.clone()));
             }
+            let sizes = with_others(target, &sizes, head.as_ref().ok())?;
             entries.push(entry(place.named(name), head, &sizes));
         }
         let others: BTreeSet<&str> = sizes.keys().filter_map(|key| artefact_of(key)).collect();
@@ -125,6 +126,30 @@ fn head(
     let path = target.place().named(&key).to_string();
     let bytes = target.read(&key)?;
     Ok(parse_head(bytes.as_slice(), Path::new(&path)))
+}
+
+/// Sizes, with those of objects that a look at one artefact alone has not listed: a backup that has
+/// replaced another has objects with names of their own.
+fn with_others(
+    target: &RemoteTarget,
+    sizes: &BTreeMap<String, u64>,
+    head: Option<&BackupHead>,
+) -> Result<BTreeMap<String, u64>, CatalogError> {
+    let mut sizes = sizes.clone();
+    if target.place().name.is_empty() {
+        return Ok(sizes);
+    }
+    for object in head.iter().flat_map(|head| &head.objects) {
+        if sizes.contains_key(&object.name) {
+            continue;
+        }
+        match target.head(&object.name) {
+            Ok(facts) => drop(sizes.insert(object.name.clone(), facts.size_bytes)),
+            Err(error) if error.refusal() == Some(Refusal::Missing) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(sizes)
 }
 
 fn entry(

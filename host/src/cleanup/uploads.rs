@@ -2,6 +2,7 @@
 use super::{CleanupRequest, Leftover};
 use crate::{
     exit::Failure,
+    pipeline::Encoding,
     remote::{RemoteTarget, TargetPlace},
     supervisor::{CancelFlag, Runtime, undo::UndoState},
 };
@@ -18,8 +19,11 @@ pub(super) fn clean(
     runtime: &Runtime<'_>,
     cancel: &CancelFlag,
 ) -> Result<Vec<Leftover>, Failure> {
+    let place = &folder_or_artefact(place);
     let target = RemoteTarget::open(place, runtime, cancel)?;
-    let uploads = target.unfinished(&place.name)?;
+    let mut uploads = target.unfinished(&place.name)?;
+    // What else begins like an artefact is none of its business.
+    uploads.retain(|upload| place.name.is_empty() || belongs(&upload.key, &place.name));
     let gone: Vec<_> = uploads
         .into_iter()
         .filter(|upload| is_gone(upload, request.all_uploads_older_than))
@@ -43,13 +47,30 @@ pub(super) fn clean(
     Ok(leftovers.collect())
 }
 
+/// A name without the ending of an artefact is a folder.
+fn folder_or_artefact(place: &TargetPlace) -> TargetPlace {
+    if place.name.is_empty() || Encoding::from_output_name(&place.name).is_ok() {
+        return place.clone();
+    }
+    let location = format!("{}/{}", place.location, place.name);
+    TargetPlace { location, name: String::new(), ..place.clone() }
+}
+
+/// True for the artefact's own object, its marker and its continuations.
+fn belongs(key: &str, artefact: &str) -> bool {
+    key.strip_prefix(artefact).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 /// Whether nobody works on it any more: its run was silent for an hour, or it is older than the operator
 /// allows any upload to be.
 fn is_gone(upload: &UnfinishedUpload, older_than: Option<Duration>) -> bool {
     let silent = upload.run.as_ref().map(|run| Duration::from_secs(run.silent_s));
     let age = upload.age_s.map(Duration::from_secs);
-    silent.is_some_and(|silent| silent >= GONE_AFTER)
-        || older_than.zip(age).is_some_and(|(limit, age)| age >= limit)
+    match silent {
+        // Whoever speaks is at work, however old the upload is.
+        Some(silent) => silent >= GONE_AFTER,
+        None => older_than.zip(age).is_some_and(|(limit, age)| age >= limit),
+    }
 }
 
 fn described(place: &TargetPlace, upload: &UnfinishedUpload) -> String {
@@ -86,6 +107,8 @@ mod tests {
         assert!(is_gone(&upload(None, Some(3600)), None));
         assert!(!is_gone(&upload(Some(90_000), Some(3599)), None));
         assert!(!is_gone(&upload(Some(90_000), None), None));
+        assert!(!is_gone(&upload(Some(90_000), Some(60)), day));
+        assert!(belongs("db.tar.gz.run.json", "db.tar.gz") && !belongs("db.tar.gzip", "db.tar.gz"));
         assert!(is_gone(&upload(Some(90_000), None), day));
         assert!(!is_gone(&upload(Some(80_000), None), day));
         assert!(!is_gone(&upload(None, None), day));

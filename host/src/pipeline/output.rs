@@ -182,6 +182,10 @@ impl HashedOutput {
             if self.writer.room() == 0 {
                 self.writer.next_object().map_err(|error| self.failure(error))?;
                 self.end_object();
+                if self.writer.room() == 0 {
+                    let source = Arc::new(io::Error::from(io::ErrorKind::FileTooLarge));
+                    return Err(PipelineError::Output { offset: self.written, source });
+                }
             }
             let room = usize::try_from(self.writer.room()).unwrap_or(usize::MAX);
             let end = start.saturating_add(room).min(of.len());

@@ -79,11 +79,10 @@ impl ReadAheadObject {
     }
 
     /// A range that will be read in its order.
-    pub(crate) fn announce(&self, range: Range<u64>) -> io::Result<()> {
+    /// Fetching begins with its first read.
+    pub(crate) fn announce(&self, range: Range<u64>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let range = range.start..range.end.min(self.length());
-        state.restart(range);
-        self.fill(&mut state)
+        state.restart(range.start..range.end.min(self.length()));
     }
 
     /// Fills the front of `buffer` from `offset`; 0 only at the end.
@@ -226,8 +225,6 @@ impl RangedRead for ReadAheadObject {
     }
 
     fn expect(&self, range: Range<u64>) {
-        if let Err(error) = self.announce(range) {
-            tracing::debug!(%error, "read ahead");
-        }
+        self.announce(range);
     }
 }

@@ -24,6 +24,12 @@ pub enum PlaceError {
         /// The object or manifest.
         name: String,
     },
+    /// An object of this run is not what it was any more.
+    #[error("{name} is not what this run has written")]
+    Changed {
+        /// The object.
+        name: String,
+    },
     /// The name says nothing.
     #[error("{place} names no backup")]
     NoName {
@@ -60,7 +66,12 @@ impl RemoteOutput {
         }
         let target = RemoteTarget::open(place, runtime, cancel)?;
         let manifest_name = format!("{}{MANIFEST_ENDING}", place.name);
+        // A continuation that is in the way would be found hours later.
+        let continued = format!("{}.0002", place.name);
         let found = [look(&target, &manifest_name)?, look(&target, &place.name)?];
+        if existing == Existing::Refuse && look(&target, &continued)? == Found::There {
+            return Err(PlaceError::Exists { name: place.named(&continued).to_string() }.into());
+        }
         let is_there = found.contains(&Found::There);
         if is_there && existing == Existing::Refuse {
             let name = if found[0] == Found::There { &manifest_name } else { &place.name };
@@ -107,32 +118,78 @@ impl RemoteOutput {
         let target = RemoteTarget::open(&self.place, runtime, never_cancelled())?;
         let name = self.manifest_name();
         let bytes = manifest::to_bytes(manifest)?;
+        expect_objects(&target, manifest)?;
         let put = target.put(&name, self.existing == Existing::Refuse, &bytes);
         if let Err(error) = put {
             confirm(&target, manifest, error)?;
         }
         // Nothing that goes wrong from here on makes the backup less of one.
-        let old = self.old.iter().flat_map(|old| &old.objects).map(|object| &object.name);
+        let old = self.old.iter().flat_map(|old| self.own_objects(old));
         let kept: Vec<_> = manifest.objects.iter().map(|object| &object.name).collect();
         let coordinates = self.old.is_some().then(|| self.coordinates_name());
         let leftover = self.has_leftover.then_some(&self.place.name);
         let gone = old.chain(leftover).filter(|name| !kept.contains(name));
         let gone = gone.chain(&coordinates).chain(markers);
         for name in gone {
-            if let Err(error) = target.delete(name) {
-                let what = self.place.named(name);
-                tracing::warn!(
-                    "{what} is not needed any more and stays: {}",
-                    Failure::from(error).chain()
-                );
+            let Err(error) = target.delete(name) else { continue };
+            let (what, is_denied) =
+                (self.place.named(name), error.refusal() == Some(Refusal::Denied));
+            let why = Failure::from(error).chain();
+            tracing::warn!("{what} is not needed any more and stays: {why}");
+            if !is_denied {
+                // A store in trouble would be waited for again and again.
+                break;
             }
         }
         Ok(self.place)
     }
 
+    /// The objects of the backup that is replaced, as far as they bear its name: a manifest that was copied
+    /// from elsewhere names those of another backup, which stay.
+    fn own_objects<'m>(&'m self, old: &'m Manifest) -> impl Iterator<Item = &'m String> {
+        let names = [self.place.name.clone(), stamped(&self.place.name, &old.id)];
+        old.objects.iter().map(|object| &object.name).filter(move |name| {
+            let is_it = |own: &String| {
+                let rest = name.strip_prefix(own.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || is_continuation(rest))
+            };
+            let is_own = names.iter().any(is_it);
+            if !is_own {
+                tracing::warn!(
+                    "{name} does not bear the name of the backup that was replaced, and stays"
+                );
+            }
+            is_own
+        })
+    }
+
     fn coordinates_name(&self) -> String {
         format!("{}{}", self.place.name, super::COORDINATES_ENDING)
     }
+}
+
+/// `.0002` and so on.
+fn is_continuation(ending: &str) -> bool {
+    ending
+        .strip_prefix('.')
+        .is_some_and(|number| number.len() == 4 && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The bytes are there that the manifest will vouch for: after a long pause of this run, somebody may have
+/// cleaned them up. Keys that may not look believe what was confirmed when they were written.
+fn expect_objects(target: &RemoteTarget, manifest: &Manifest) -> Result<(), Failure> {
+    for object in &manifest.objects {
+        match target.head(&object.name) {
+            Ok(facts) if facts.size_bytes == object.size_bytes => {}
+            Ok(_) => {
+                let name = target.place().named(&object.name).to_string();
+                return Err(PlaceError::Changed { name }.into());
+            }
+            Err(error) if error.refusal() == Some(Refusal::Denied) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// A manifest that could not be put may be there all the same: the answer was lost.
@@ -180,6 +237,7 @@ impl Classified for PlaceError {
     fn exit(&self) -> Exit {
         match self {
             Self::Exists { .. } => Exit::Refused,
+            Self::Changed { .. } => Exit::Target,
             Self::NoName { .. } => Exit::Usage,
         }
     }
@@ -187,6 +245,9 @@ impl Classified for PlaceError {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Exists { .. } => "choose another name, or replace it with --force",
+            Self::Changed { .. } => {
+                "somebody else writes or cleans up there: look who, and run it again"
+            }
             Self::NoName { .. } => "end it with a name, such as s3://bucket/path/backup.tar.gz",
         };
         Some(text.to_owned())
@@ -195,6 +256,7 @@ impl Classified for PlaceError {
     fn code(&self) -> String {
         match self {
             Self::Exists { .. } => "E-TARGET-EXISTS".to_owned(),
+            Self::Changed { .. } => "E-TARGET-CHANGED".to_owned(),
             Self::NoName { .. } => "E-TARGET-NAME".to_owned(),
         }
     }

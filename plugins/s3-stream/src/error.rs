@@ -106,6 +106,12 @@ pub enum S3Error {
         /// Its URL.
         object: String,
     },
+    /// The object may be there, and neither these keys nor the store would notice.
+    #[error("{object} may exist: these keys may not look, and the store ignores If-None-Match")]
+    Unguarded {
+        /// Its URL.
+        object: String,
+    },
     /// The object was replaced while it was read.
     #[error("{object} was replaced while it was read")]
     Replaced {
@@ -217,7 +223,9 @@ impl Classify for S3Error {
             }
             Self::Refused { .. } | Self::GaveUp { .. } => ErrorCode::TARGET,
             Self::Missing { .. } => ErrorCode::PRECONDITION,
-            Self::Exists { .. } | Self::ForeignMarker { .. } => ErrorCode::SAFETY,
+            Self::Exists { .. } | Self::Unguarded { .. } | Self::ForeignMarker { .. } => {
+                ErrorCode::SAFETY
+            }
             Self::Replaced { .. } => ErrorCode::INTEGRITY,
             Self::TooLarge { .. } | Self::Differs { .. } | Self::TakenOver { .. } => {
                 ErrorCode::SINK_IO

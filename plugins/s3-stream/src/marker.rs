@@ -303,14 +303,21 @@ impl Claim {
         if state.closed || self.lost.get().is_some() {
             return;
         }
-        if state.seen.elapsed().unwrap_or_default() > SILENCE / 2
-            && let Ok(found) = read(&self.store, &self.order.key).await
-        {
-            let by = match found {
+        if state.seen.elapsed().unwrap_or_default() > SILENCE / 2 {
+            let found = match read(&self.store, &self.order.key).await {
+                Ok(found) => Some(found),
+                // Who may only write cannot look, and goes on.
+                Err(error) if error.is(Refusal::is_denied) => None,
+                Err(error) => {
+                    tracing::info!(error = %shown(&error), "nobody knows whose the marker is now");
+                    return;
+                }
+            };
+            let by = found.and_then(|found| match found {
                 Some((marker, _)) if marker.run_id == self.order.run => None,
                 Some((marker, _)) => Some(marker.run_id),
                 None => Some("nobody".to_owned()),
-            };
+            });
             if let Some(by) = by {
                 self.lost.get_or_init(|| by);
                 return;

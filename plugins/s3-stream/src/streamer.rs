@@ -254,7 +254,7 @@ async fn room(mut upload: Box<ObjectUpload>) -> (Box<ObjectUpload>, Result<(), S
 }
 
 async fn give_up(upload: &mut ObjectUpload) {
-    if let Err(error) = upload.abort(GIVE_UP_DEADLINE).await {
+    if let Err(error) = upload.abort(GIVE_UP_DEADLINE, false).await {
         tracing::warn!(object = upload.url(), error = %shown(&error), "parts of an upload are left");
     }
 }

@@ -69,9 +69,7 @@ impl S3Target {
 
     fn writer(&self, object: &ObjectCreate) -> Result<S3Writer, S3Error> {
         let key = self.place.key_of(&object.key)?;
-        if object.if_absent {
-            attend(&self.host, self.refuse_existing(&key))?;
-        }
+        let is_blind = object.if_absent && attend(&self.host, self.refuse_existing(&key))?;
         let run = object.part_of.as_ref().map_or_else(random_run, |part| part.backup_id.clone());
         let facts = UploadFacts {
             location: self.location.clone(),
@@ -96,6 +94,11 @@ impl S3Target {
         let writer = S3Writer::new(upload, self.host.clone(), facts, record);
         let Some(part) = &object.part_of else { return Ok(writer) };
         let claim = attend(&self.host, self.claim(part, &key));
+        let claim = claim.and_then(|claim| match claim.degraded() {
+            // Nobody would notice that a backup is written over.
+            Some(_) if is_blind => Err(S3Error::Unguarded { object: self.store.url(&key) }),
+            _ => Ok(claim),
+        });
         let claim = claim.inspect_err(|error| self.withdraw_marker(part, error))?;
         let marker = self.place.relative(claim.key()).unwrap_or_default().to_owned();
         Ok(writer.claimed(claim, marker))
@@ -111,12 +114,13 @@ impl S3Target {
     }
 
     /// Says early what the store would say at the end, or would not say at all.
-    async fn refuse_existing(&self, key: &str) -> Result<(), S3Error> {
+    /// True if nobody may look.
+    async fn refuse_existing(&self, key: &str) -> Result<bool, S3Error> {
         match self.store.head(key).await {
-            Ok(None) => Ok(()),
+            Ok(None) => Ok(false),
             Ok(Some(_)) => Err(S3Error::Exists { object: self.store.url(key) }),
             // Who may only write cannot look; the condition at the end has to do.
-            Err(error) if is_blind(&error) => Ok(()),
+            Err(error) if is_blind(&error) => Ok(true),
             Err(error) => Err(error),
         }
     }

@@ -93,7 +93,7 @@ impl S3Writer {
         let deadline = if self.host.is_cancelled() { CANCELLED_DEADLINE } else { GIVE_UP_DEADLINE };
         let (upload, claim) = (&mut self.upload, &self.claim);
         block_on(async {
-            upload.abort(deadline).await?;
+            upload.abort(deadline, claim.is_some()).await?;
             if let Some(claim) = claim {
                 claim.forget(upload.key(), deadline).await?;
             }

@@ -32,6 +32,7 @@ fn a_replaced_backup_is_whole_until_the_new_manifest_is_there() -> Result<()> {
     let mut names = [object.as_str(), "db.sql.gz.manifest.json"];
     names.sort_unstable();
     cloud.expect_objects(&names)?;
+    cloud.dbbackup(&["status", &url("db.sql.gz")]).run()?.expect_success()?;
     cloud.expect_good("db.sql.gz")
 }
 

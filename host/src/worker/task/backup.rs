@@ -73,6 +73,7 @@ pub(super) fn run(
     drop(reporter);
     report_findings(&receipt.members);
     let written = std::mem::take(&mut *written.lock().unwrap_or_else(PoisonError::into_inner));
+    compare(&receipt, &written)?;
     Ok(backup_receipt(receipt, summary, written, &progress))
 }
 
@@ -144,6 +145,18 @@ fn append_ours(
         pipeline.append(OUR_ROOT, EntryPath::from(name), &manifest::to_bytes(&inner)?)?;
     }
     Ok(())
+}
+
+/// What the target says that it has stored is what went out.
+fn compare(receipt: &PipelineReceipt, written: &[WrittenObject]) -> Result<(), WorkerError> {
+    let sizes = receipt.objects.iter().map(|digest| digest.size_bytes);
+    let stored = written.iter().map(|object| object.receipt.object.size_bytes);
+    if written.is_empty() || sizes.eq(stored) {
+        return Ok(());
+    }
+    let what = "the target has stored other sizes than were written";
+    let source = std::io::Error::new(std::io::ErrorKind::InvalidData, what);
+    Err(WorkerError::Output { source })
 }
 
 fn backup_receipt(

@@ -79,6 +79,9 @@ pub(crate) struct Head {
     pub(crate) parts: Option<u32>,
 }
 
+/// Size of an object that is read whole, such as a manifest, for the time that one attempt may take.
+const WHOLE_BYTES: u64 = 16 << 20;
+
 impl Store {
     /// Writes a small object, asking for less where the store does not know something.
     ///
@@ -202,7 +205,7 @@ impl Store {
             let request = self.client.get_object().bucket(&self.bucket).key(key);
             async move { whole(request.send().await.map_err(Refusal::of)?).await }
         };
-        match self.requests.send(&step, attempt_limit(1 << 30), send).await {
+        match self.requests.send(&step, attempt_limit(WHOLE_BYTES), send).await {
             Ok((bytes, etag, modified)) => {
                 let size_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                 Ok(Some((bytes, Facts { key: key.to_owned(), size_bytes, etag, modified })))

@@ -112,6 +112,7 @@ impl Session {
                 let object = self.url();
                 let error = shown(&error);
                 tracing::info!(%object, error, "the object cannot be looked at, and is believed");
+                degraded.extend(unseen(self.store.wishes()));
                 None
             }
             Err(error) => return Err(error),
@@ -190,6 +191,19 @@ fn whole(parts: &[Part]) -> Option<Crc64> {
 }
 
 /// What the store was asked for and does not show, a clause each. It may have done it and not say
+/// What was asked for and nobody may look at.
+fn unseen(wishes: Wishes<'_>) -> Vec<String> {
+    let asked = [
+        (wishes.encryption.is_some(), "server-side encryption"),
+        (wishes.storage_class.is_some(), "the storage class"),
+        (wishes.object_lock.is_some(), "the object lock"),
+    ];
+    let asked = asked.into_iter().filter(|(is_wished, _)| *is_wished);
+    asked
+        .map(|(_, what)| format!("these keys may not look whether the store has taken {what}"))
+        .collect()
+}
+
 /// so, which comes to the same: nobody can rely on it.
 fn ignored(wishes: Wishes<'_>, head: &Head) -> Vec<String> {
     let mut clauses = Vec::new();

@@ -210,13 +210,20 @@ impl ObjectUpload {
     ///
     /// # Errors
     /// What keeps it from being removed: parts may still take room.
-    pub(crate) async fn abort(&mut self, deadline: Duration) -> Result<(), S3Error> {
+    pub(crate) async fn abort(
+        &mut self,
+        deadline: Duration,
+        is_claimed: bool,
+    ) -> Result<(), S3Error> {
         self.ended = true;
         self.filling = None;
         self.tasks.shutdown().await;
         let store = self.session.store.within(deadline);
         if let Some(upload) = self.session.upload.get() {
             store.abort(upload).await?;
+        } else if is_claimed && self.session.may_have_begun.load(Relaxed) && store.is_known() {
+            // Its beginning was not answered: whatever has this key is ours, as the marker is.
+            Sweep::new(&store).uploads_of(&self.session.key, None).await?;
         }
         if self.session.may_be_visible.load(Relaxed) && store.is_known() {
             Sweep::new(&store).object(&self.session.key, &self.session.run).await?;

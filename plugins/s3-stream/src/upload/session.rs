@@ -29,6 +29,8 @@ pub(super) struct Session {
     pub(super) may_be_visible: AtomicBool,
     /// True if a lost answer may have left a second upload behind.
     pub(super) has_twin: AtomicBool,
+    /// True once a request went out that begins the upload.
+    pub(super) may_have_begun: AtomicBool,
     /// True as long as the store takes checksums.
     pub(super) checksum: AtomicBool,
     /// Permits of the workers.
@@ -48,6 +50,7 @@ impl Session {
             upload: OnceLock::new(),
             latch: Latch::new(),
             may_be_visible: AtomicBool::new(false),
+            may_have_begun: AtomicBool::new(false),
             has_twin: AtomicBool::new(false),
             turns: Semaphore::new(usize::from(order.workers.max(1))),
             sent: Mutex::new(Vec::new()),
@@ -60,6 +63,7 @@ impl Session {
 
     /// Task: starts the upload.
     pub(super) async fn begin(&self) {
+        self.may_have_begun.store(true, Relaxed);
         match self.store.create(&self.key, &self.run).await {
             Ok(created) => {
                 if !created.has_checksums {
