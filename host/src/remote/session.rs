@@ -166,7 +166,12 @@ impl RemoteTarget {
             content.resize(start + usize::try_from(piece).unwrap_or(usize::MAX), 0);
             let rest = content.get_mut(start..).unwrap_or_default();
             match file.read_bytes(start as u64, rest)? {
-                0 => break,
+                // What was made room for is no content: an object that ends early is no shorter object.
+                0 => {
+                    let what = format!("read {}", self.place.named(key));
+                    let source = io::ErrorKind::UnexpectedEof.into();
+                    return Err(RemoteError::Answer { what, source });
+                }
                 length => content.truncate(start + length),
             }
         }
