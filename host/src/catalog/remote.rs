@@ -37,13 +37,7 @@ impl Catalog {
                 if is_artefact(&target, place)? {
                     return Self::of_target(&target);
                 }
-                let folder = format!("{}/{}", place.location, place.name);
-                let folder = TargetPlace {
-                    location: folder,
-                    name: String::new(),
-                    ..TargetPlace::clone(place)
-                };
-                Self::of_target(&RemoteTarget::open(&folder, runtime, cancel)?)
+                Self::of_target(&RemoteTarget::open(&place.as_folder(), runtime, cancel)?)
             }
         }
     }
@@ -89,9 +83,9 @@ impl Catalog {
     }
 }
 
-/// A name without the ending of an artefact is a folder, unless a manifest bears it.
+/// Whether the place is an artefact or holds artefacts itself, and names no folder.
 fn is_artefact(target: &RemoteTarget, place: &TargetPlace) -> Result<bool, CatalogError> {
-    if place.name.is_empty() || Encoding::from_output_name(&place.name).is_ok() {
+    if place.looks_like_artefact() {
         return Ok(true);
     }
     match target.head(&format!("{}{MANIFEST_ENDING}", place.name)) {

@@ -2,7 +2,6 @@
 use super::{CleanupRequest, Leftover};
 use crate::{
     exit::Failure,
-    pipeline::Encoding,
     remote::{RemoteTarget, TargetPlace},
     supervisor::{CancelFlag, Runtime, undo::UndoState},
 };
@@ -19,7 +18,7 @@ pub(super) fn clean(
     runtime: &Runtime<'_>,
     cancel: &CancelFlag,
 ) -> Result<Vec<Leftover>, Failure> {
-    let place = &folder_or_artefact(place);
+    let place = &if place.looks_like_artefact() { place.clone() } else { place.as_folder() };
     let target = RemoteTarget::open(place, runtime, cancel)?;
     let mut uploads = target.unfinished(&place.name)?;
     // What else begins like an artefact is none of its business.
@@ -45,15 +44,6 @@ pub(super) fn clean(
         Leftover { what: described(place, upload), state }
     });
     Ok(leftovers.collect())
-}
-
-/// A name without the ending of an artefact is a folder.
-fn folder_or_artefact(place: &TargetPlace) -> TargetPlace {
-    if place.name.is_empty() || Encoding::from_output_name(&place.name).is_ok() {
-        return place.clone();
-    }
-    let location = format!("{}/{}", place.location, place.name);
-    TargetPlace { location, name: String::new(), ..place.clone() }
 }
 
 /// True for the artefact's own object, its marker and its continuations.

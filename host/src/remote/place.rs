@@ -1,6 +1,7 @@
 //! Where an artefact is: a path of this machine, or a name at a location that an engine serves.
 use crate::{
     engine_options::EngineOptions,
+    pipeline::Encoding,
     plugin::{PluginError, Registry},
     supervisor::job::EnginePin,
 };
@@ -97,6 +98,19 @@ impl TargetPlace {
     #[must_use]
     pub fn named(&self, name: impl Into<String>) -> Self {
         Self { name: name.into(), ..self.clone() }
+    }
+
+    /// The location that the name means if it names no artefact but a folder of them.
+    #[must_use]
+    pub(crate) fn as_folder(&self) -> Self {
+        let location = format!("{}/{}", self.location, self.name);
+        Self { location, name: String::new(), ..self.clone() }
+    }
+
+    /// True for the location itself and for a name that ends as artefacts do; every other name is a
+    /// folder's, unless a manifest says otherwise.
+    pub(crate) fn looks_like_artefact(&self) -> bool {
+        self.name.is_empty() || Encoding::from_output_name(&self.name).is_ok()
     }
 }
 
