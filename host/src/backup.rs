@@ -178,8 +178,10 @@ pub fn run(
     }
     // Engines have undone their own side effects on the way out, unless they were killed.
     undo(runtime, &undo_secrets, observer).records(&mut journal);
-    journal.close()?;
-    outcome
+    let closed = journal.close();
+    let outcome = outcome?;
+    closed?;
+    Ok(outcome)
 }
 
 fn undo<'a>(
@@ -305,7 +307,11 @@ impl Run<'_> {
         match self.run_worker(&output, journal) {
             Ok(receipt) => Ok(Artefact { output, receipt, draft: self.draft }),
             Err(failure) => {
-                abandon(output)?;
+                if let Err(error) = abandon(output) {
+                    // What went wrong first is what counts; this stays in the journal.
+                    let error = Failure::from(error).chain();
+                    tracing::warn!(error, "a part of the failed backup is left");
+                }
                 Err(failure)
             }
         }

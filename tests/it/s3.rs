@@ -1,11 +1,14 @@
 //! Backups straight into object storage, and everything that reads back from it: on a real store, with
 //! faults injected into single requests.
+mod credentials;
 mod faults;
 mod interrupted;
 mod objects;
+mod reading;
 mod refusals;
 mod replaced;
 mod round_trip;
+mod stores;
 mod streamer;
 
 use crate::cloned::text;
@@ -33,9 +36,14 @@ struct Cloud {
 impl Cloud {
     /// A server with so many rows in each of four tables: a thousand are about 200 KB.
     fn start(rows: u64) -> Result<Self> {
-        let server = Server::start(Flavor::Mysql97, ServerOptions::default())?;
+        Self::of(rows, ServerOptions::default(), S3Options::default())
+    }
+
+    /// The same with options of the server and of the store.
+    fn of(rows: u64, server: ServerOptions, store: S3Options) -> Result<Self> {
+        let server = Server::start(Flavor::Mysql97, server)?;
         SampleTables { schema: "shop".to_owned(), tables: 4, rows }.load(&server)?;
-        let store = S3Server::start(S3Options::default())?;
+        let store = S3Server::start(store)?;
         let proxy = S3FaultProxy::start(store.port())?;
         Ok(Self { rig: Rig::new()?, server, store, proxy })
     }

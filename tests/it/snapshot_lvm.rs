@@ -45,8 +45,11 @@ fn a_thick_volume_is_snapshotted_and_nothing_is_left() -> Result<()> {
 
 #[test]
 fn a_thin_volume_is_snapshotted_and_nothing_is_left() -> Result<()> {
-    in_a_guest(
-        "thin",
-        &["mariadb comes back", "mysql under load is proven", "a full pool is refused"],
-    )
+    let steps = [
+        "mariadb comes back",
+        "mariadb comes back from a store",
+        "mysql under load is proven",
+        "a full pool is refused",
+    ];
+    in_a_guest("thin", &steps)
 }

@@ -25,6 +25,7 @@ fn datasets_are_snapshotted_by_a_user_and_nothing_is_left() -> Result<()> {
     outcome.expect_steps(&[
         "mysql under load is proven",
         "mariadb on two datasets under load is proven",
+        "mariadb comes back from a store",
         "the doctor says what is free",
         "a run that is ended leaves nothing",
         "a tool that outlives its run leaves nothing",

@@ -1,8 +1,8 @@
 //! A server on a volume of a guest, and a dbbackup beside it: what the scenarios of LVM and ZFS share.
 use anyhow::{Context, Result, ensure};
 use dbbackup_testkit::{
-    Flavor, Invocation, Proof, Rig, Running, SampleTables, Server, ServerOptions, Signal,
-    wait_until,
+    Flavor, Invocation, Proof, Rig, Running, S3_BUCKET, S3Options, S3Server, SampleTables, Server,
+    ServerOptions, Signal, wait_until,
 };
 use serde_json::Value;
 use std::fs;
@@ -100,6 +100,30 @@ impl Machine {
         remove_artefact(&proof.artefact)?;
         self.expect_nothing_left()?;
         Ok(manifest)
+    }
+
+    /// A backup that goes straight into a store, and comes back from there.
+    pub(crate) fn round_trip_through_a_store(&self) -> Result<()> {
+        let store = S3Server::start(S3Options::default())?;
+        let access = store.access();
+        let keys = |run: Invocation| {
+            let run = run.deadline(START);
+            access.env().into_iter().fold(run, |run, (name, value)| run.env(name, value))
+        };
+        let url = format!("s3://{S3_BUCKET}/snapshots/db.tar.zst");
+        let backup = ["stream-backup", "--engine", self.technology.engine, "--target", &url];
+        keys(self.rig.dbbackup_on(&self.server, backup).args(PATIENT)).run()?.expect_success()?;
+        self.expect_nothing_left()?;
+        let restore = ["restore", &url, "--target-dir", "streamed"];
+        keys(self.rig.dbbackup(restore)).run()?.expect_success()?;
+        drop(store);
+        let directory = self.rig.path("streamed");
+        let restored =
+            Server::start_on(self.server.flavor(), &directory, ServerOptions::default())?;
+        self.server.checksum_all()?.expect_same(&restored.checksum_all()?)?;
+        drop(restored);
+        fs::remove_dir_all(&directory)?;
+        self.expect_nothing_left()
     }
 
     /// What the doctor says of the engine, which leaves everything as it was.

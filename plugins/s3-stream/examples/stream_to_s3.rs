@@ -1,6 +1,7 @@
 //! Streams standard input into an object and prints where it is:
-//! `stream_to_s3 ENDPOINT BUCKET KEY [OPTION=VALUE ...]`; an endpoint `-` is that of AWS.
-//! Credentials come from the environment or a profile.
+//! `stream_to_s3 [--async] ENDPOINT BUCKET KEY [OPTION=VALUE ...]`; an endpoint `-` is that of AWS.
+//! Credentials come from the environment or a profile. A stream is written to as `Write`, or as
+//! `AsyncWrite` from a program with a runtime of its own: `--async` does that.
 
 use std::{
     error::Error,
@@ -8,8 +9,9 @@ use std::{
     process::ExitCode,
 };
 
-use dbbackup_s3_stream::{CloudStreamer, Options, StreamerConfig};
+use dbbackup_s3_stream::{CloudStreamer, Options, RunningStream, StreamerConfig, Uploaded};
 use dbbackup_sdk::shown;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 /// Bytes that are read at once.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -26,7 +28,10 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let before = arguments.len();
+    arguments.retain(|argument| argument != "--async");
+    let is_async = arguments.len() < before;
     let (place, options) = arguments.split_at_checked(3).ok_or(USAGE)?;
     let [endpoint, bucket, key] = place else { return Err(USAGE.into()) };
     let mut options = options_of(options)?;
@@ -38,9 +43,8 @@ fn run() -> Result<(), Box<dyn Error>> {
         options,
         ..StreamerConfig::new(bucket, key)
     };
-    let mut stream = CloudStreamer::new(config)?.start();
-    copy(&mut io::stdin().lock(), &mut stream)?;
-    let uploaded = stream.complete_blocking()?;
+    let stream = CloudStreamer::new(config)?.start();
+    let uploaded = if is_async { upload_in_a_runtime(stream)? } else { upload(stream)? };
     let mut out = io::stdout().lock();
     writeln!(out, "Uploaded to: {}", uploaded.location)?;
     for clause in uploaded.degraded {
@@ -49,7 +53,20 @@ fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-const USAGE: &str = "usage: stream_to_s3 ENDPOINT BUCKET KEY [OPTION=VALUE ...]";
+fn upload(mut stream: RunningStream) -> Result<Uploaded, Box<dyn Error>> {
+    copy(&mut io::stdin().lock(), &mut stream)?;
+    Ok(stream.complete_blocking()?)
+}
+
+fn upload_in_a_runtime(mut stream: RunningStream) -> Result<Uploaded, Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    runtime.block_on(async {
+        copy_async(&mut io::stdin().lock(), &mut stream).await?;
+        Ok(stream.complete().await?)
+    })
+}
+
+const USAGE: &str = "usage: stream_to_s3 [--async] ENDPOINT BUCKET KEY [OPTION=VALUE ...]";
 
 /// Options of the engine, as its page lists them: `workers=8 unsigned_payload=true encryption=AES256`.
 fn options_of(arguments: &[String]) -> Result<Options, Box<dyn Error>> {
@@ -70,5 +87,17 @@ fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
             return Ok(());
         }
         to.write_all(chunk.get(..read).unwrap_or_default())?;
+    }
+}
+
+/// Nothing else runs here that a blocking read could hold up.
+async fn copy_async(from: &mut impl Read, to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let read = from.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(());
+        }
+        to.write_all(chunk.get(..read).unwrap_or_default()).await?;
     }
 }

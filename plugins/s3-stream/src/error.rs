@@ -176,6 +176,14 @@ pub enum S3Error {
         /// Its URL.
         object: String,
     },
+    /// A request that makes the object visible was sent and not answered.
+    #[error(
+        "{object} may still appear: the store was told to put it together and has not answered"
+    )]
+    Unanswered {
+        /// Its URL.
+        object: String,
+    },
     /// What ended the upload before.
     #[error(transparent)]
     Latched(Arc<S3Error>),
@@ -201,6 +209,11 @@ impl S3Error {
     pub(crate) fn is(&self, question: impl Fn(&Refusal) -> bool) -> bool {
         self.refusal().is_some_and(question)
     }
+
+    /// True if the store knows the account and does not let it look.
+    pub(crate) fn is_blind(&self) -> bool {
+        self.is(Refusal::is_denied) && !self.is(Refusal::is_unknown_account)
+    }
 }
 
 impl Classify for S3Error {
@@ -221,7 +234,9 @@ impl Classify for S3Error {
             {
                 ErrorCode::PRIVILEGE
             }
-            Self::Refused { .. } | Self::GaveUp { .. } => ErrorCode::TARGET,
+            Self::Refused { .. } | Self::GaveUp { .. } | Self::Unanswered { .. } => {
+                ErrorCode::TARGET
+            }
             Self::Missing { .. } => ErrorCode::PRECONDITION,
             Self::Exists { .. } | Self::Unguarded { .. } | Self::ForeignMarker { .. } => {
                 ErrorCode::SAFETY
@@ -259,6 +274,7 @@ impl Classify for S3Error {
             }
             Self::ForeignMarker { .. } => "it is left alone; choose another name, or remove it",
             Self::TakenOver { .. } => "start again",
+            Self::Unanswered { .. } => "the next run, or dbbackup cleanup, removes it",
             _ => return None,
         };
         Some(hint.to_owned())

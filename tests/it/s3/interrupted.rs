@@ -1,6 +1,6 @@
 //! Runs that are killed at random moments: never a backup that is none, and nothing that the next
 //! cleanup does not remove.
-use super::{Cloud, url};
+use super::{Cloud, url, with};
 use anyhow::{Result, ensure};
 use dbbackup_testkit::{Fault, FaultRule, Random, S3Operation, Signal, env, pause};
 use std::time::Duration;
@@ -81,4 +81,24 @@ fn uploads_of_others_are_removed_on_request_alone() -> Result<()> {
     ensure!(cloud.client()?.uploads()?.len() == 1, "a dry run removed something");
     cloud.dbbackup(&all).run()?.expect_success()?.expect_stdout("foreign.tar.gz")?;
     cloud.expect_objects(&[])
+}
+
+#[test]
+fn a_crashed_run_whose_keys_may_only_write_leaves_no_parts() -> Result<()> {
+    let cloud = slowed(60_000)?;
+    let access = cloud.store.write_only().through(&cloud.proxy);
+    let run = cloud.stream_as(&access, "mysqldump", "db.sql").start()?;
+    dbbackup_testkit::wait_until("parts are on their way", Duration::from_secs(60), || {
+        Ok(!cloud.proxy.requests_of(S3Operation::Part).is_empty())
+    })?;
+    run.kill9_after(Duration::ZERO)?;
+    ensure!(cloud.client()?.uploads()?.len() == 1, "there was no upload to be left");
+    // The same keys cannot look for the rest, which is said, and is no reason to fail.
+    let cleanup = with(cloud.rig.dbbackup(["cleanup"]), &access).run()?;
+    cleanup.expect_success()?.expect_stderr("may not look")?;
+    cloud.expect_objects(&["db.sql.run.json"])?;
+    let again = with(cloud.rig.dbbackup(["cleanup", "--json"]), &access).run()?;
+    let report = again.expect_success()?.json()?["data"].clone();
+    ensure!(report["undone"] == serde_json::json!([]), "it is tried for ever: {report}");
+    Ok(())
 }

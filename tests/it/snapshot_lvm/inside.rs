@@ -173,7 +173,10 @@ fn thin() -> Result<()> {
     let mut steps = Steps::begin()?;
     let group = VolumeGroup::make(GROUP, "/dev/ubda")?;
     let volume = group.thin("lv_data", "800M", "1G")?;
-    steps.run("mariadb comes back", || start(Flavor::Mariadb1011, &volume)?.round_trip().map(drop));
+    let machine = start(Flavor::Mariadb1011, &volume)?;
+    steps.run("mariadb comes back", || machine.round_trip().map(drop));
+    steps.run("mariadb comes back from a store", || machine.round_trip_through_a_store());
+    drop(machine);
     // What was removed still takes room in the pool, and would be written over.
     run_program("fstrim", &[&volume.display().to_string()])?;
     let machine = start(Flavor::Mysql97, &volume)?;

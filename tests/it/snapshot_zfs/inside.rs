@@ -48,6 +48,7 @@ fn as_user() -> Result<()> {
     steps.run("mysql under load is proven", mysql_is_proven);
     let mut machine = on_two_datasets()?;
     steps.run("mariadb on two datasets under load is proven", || mariadb_is_proven(&machine));
+    steps.run("mariadb comes back from a store", || machine.round_trip_through_a_store());
     steps.run("the doctor says what is free", || doctor_of_a_user(&machine));
     steps.run("a run that is ended leaves nothing", || machine.ended_runs_leave_nothing());
     steps.run("a tool that outlives its run leaves nothing", || {

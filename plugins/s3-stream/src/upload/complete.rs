@@ -52,8 +52,8 @@ impl Session {
         };
         let sent = Sent { length: written, crc: whole(&parts), parts: Some(count) };
         let asked = sent.crc.filter(|_| self.checksum.load(Relaxed));
-        self.may_be_visible.store(true, Relaxed);
-        let answer = match self.store.complete(upload, &parts, asked, self.if_absent).await {
+        let completed = self.store.complete(upload, &parts, asked, self.if_absent);
+        let answer = match self.answered(completed).await {
             Ok(completed) => completed,
             Err(error) => self.recovered(error, &sent).await?,
         };
@@ -75,11 +75,25 @@ impl Session {
             kind: Kind::Data,
             if_absent: self.if_absent,
         };
-        self.may_be_visible.store(true, Relaxed);
-        let answer = self.store.put(&put).await?;
+        let answer = self.answered(self.store.put(&put)).await?;
         let completed =
             Completed { etag: answer.etag, crc64: answer.crc64, degraded: answer.degraded };
         self.verified(completed, &sent).await
+    }
+
+    /// A request that makes the object visible. One that is dropped, or has no answer at all, may still
+    /// do so after everything was looked at and found clean.
+    async fn answered<T>(
+        &self,
+        request: impl Future<Output = Result<T, S3Error>>,
+    ) -> Result<T, S3Error> {
+        self.may_be_visible.store(true, Relaxed);
+        self.is_unanswered.store(true, Relaxed);
+        let answer = request.await;
+        if !matches!(answer, Err(S3Error::GaveUp { .. })) {
+            self.is_unanswered.store(false, Relaxed);
+        }
+        answer
     }
 
     /// After a refusal, the object may be there all the same: an attempt has put it together and its
@@ -190,8 +204,7 @@ fn whole(parts: &[Part]) -> Option<Crc64> {
     sums.try_fold(first, |sum, next| next.map(|(crc, length)| sum.followed_by(crc, length)))
 }
 
-/// What the store was asked for and does not show, a clause each. It may have done it and not say
-/// What was asked for and nobody may look at.
+/// What was asked for and nobody may look at, a clause each.
 fn unseen(wishes: Wishes<'_>) -> Vec<String> {
     let asked = [
         (wishes.encryption.is_some(), "server-side encryption"),
@@ -204,6 +217,7 @@ fn unseen(wishes: Wishes<'_>) -> Vec<String> {
         .collect()
 }
 
+/// What the store was asked for and does not show, a clause each. It may have done it and not say
 /// so, which comes to the same: nobody can rely on it.
 fn ignored(wishes: Wishes<'_>, head: &Head) -> Vec<String> {
     let mut clauses = Vec::new();

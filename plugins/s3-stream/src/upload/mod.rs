@@ -228,6 +228,9 @@ impl ObjectUpload {
         if self.session.may_be_visible.load(Relaxed) && store.is_known() {
             Sweep::new(&store).object(&self.session.key, &self.session.run).await?;
         }
+        if self.session.is_unanswered.load(Relaxed) {
+            return Err(S3Error::Unanswered { object: self.url() });
+        }
         Ok(())
     }
 

@@ -27,6 +27,8 @@ pub(super) struct Session {
     pub(super) latch: Latch,
     /// True once a request went out that makes the object visible.
     pub(super) may_be_visible: AtomicBool,
+    /// True while such a request has no answer.
+    pub(super) is_unanswered: AtomicBool,
     /// True if a lost answer may have left a second upload behind.
     pub(super) has_twin: AtomicBool,
     /// True once a request went out that begins the upload.
@@ -50,6 +52,7 @@ impl Session {
             upload: OnceLock::new(),
             latch: Latch::new(),
             may_be_visible: AtomicBool::new(false),
+            is_unanswered: AtomicBool::new(false),
             may_have_begun: AtomicBool::new(false),
             has_twin: AtomicBool::new(false),
             turns: Semaphore::new(usize::from(order.workers.max(1))),

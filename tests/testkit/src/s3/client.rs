@@ -63,6 +63,8 @@ pub struct S3Head {
     pub crc64nvme: Option<String>,
     /// `AES256`, `aws:kms` or nothing.
     pub encryption: Option<String>,
+    /// `GOVERNANCE` or `COMPLIANCE` with the seconds of the epoch until which nobody removes it.
+    pub locked: Option<(String, i64)>,
     /// Nothing is the store's standard class.
     pub storage_class: Option<String>,
     /// What the uploader has put beside it.
@@ -95,6 +97,16 @@ impl S3Client {
     pub fn create_bucket(&self) -> Result<(), S3Failure> {
         let request = self.client.create_bucket().bucket(&self.access.bucket);
         self.runtime.block_on(request.send())?;
+        Ok(())
+    }
+
+    /// Makes the bucket, and one whose objects can be locked.
+    ///
+    /// # Errors
+    /// As for [`S3Client::create_bucket`].
+    pub fn create_locking_bucket(&self) -> Result<(), S3Failure> {
+        let request = self.client.create_bucket().bucket(&self.access.bucket);
+        self.runtime.block_on(request.object_lock_enabled_for_bucket(true).send())?;
         Ok(())
     }
 
@@ -156,6 +168,10 @@ impl S3Client {
             etag: head.e_tag().map(str::to_owned),
             crc64nvme: head.checksum_crc64_nvme().map(str::to_owned),
             encryption: head.server_side_encryption().map(|value| value.as_str().to_owned()),
+            locked: head
+                .object_lock_mode()
+                .zip(head.object_lock_retain_until_date())
+                .map(|(mode, until)| (mode.as_str().to_owned(), until.secs())),
             storage_class: head.storage_class().map(|value| value.as_str().to_owned()),
             metadata: head.metadata().cloned().unwrap_or_default(),
         }))

@@ -22,6 +22,7 @@ pub struct S3Options {
     pub(super) has_tls: bool,
     pub(super) arguments: Vec<String>,
     pub(super) parent: Option<PathBuf>,
+    pub(super) further_nodes: usize,
 }
 
 impl S3Options {
@@ -44,6 +45,14 @@ impl S3Options {
     #[must_use]
     pub fn arg(mut self, argument: impl Into<String>) -> Self {
         self.arguments.push(argument.into());
+        self
+    }
+
+    /// Adds so many volume servers, each in a process of its own that can be killed, and keeps
+    /// everything on two of them all. SeaweedFS alone can.
+    #[must_use]
+    pub fn further_nodes(mut self, count: usize) -> Self {
+        self.further_nodes = count;
         self
     }
 

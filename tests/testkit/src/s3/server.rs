@@ -63,11 +63,13 @@ pub(super) struct Ports {
     pub(super) https: Port,
     /// Those between its own parts.
     pub(super) inner: Vec<Port>,
+    /// Those of further volume servers.
+    pub(super) nodes: Vec<weed::Node>,
 }
 
 impl Ports {
-    fn lease(store: S3Store) -> Result<Self> {
-        let inner = match store {
+    fn lease(options: &S3Options) -> Result<Self> {
+        let inner = match options.store {
             S3Store::SeaweedFs => weed::INNER_PORTS,
             S3Store::Garage => garage::INNER_PORTS,
         };
@@ -75,6 +77,9 @@ impl Ports {
             http: Port::lease()?,
             https: Port::lease()?,
             inner: (0..inner).map(|_| Port::lease()).collect::<Result<_>>()?,
+            nodes: (0..options.further_nodes)
+                .map(|_| weed::Node::lease())
+                .collect::<Result<_>>()?,
         })
     }
 
@@ -88,6 +93,7 @@ impl Ports {
 #[derive(Debug)]
 pub struct S3Server {
     process: Option<OwnedProcess>,
+    nodes: Vec<OwnedProcess>,
     options: S3Options,
     ports: Ports,
     certificates: Option<CertificateFiles>,
@@ -100,18 +106,19 @@ impl S3Server {
     /// # Errors
     /// The store cannot be fetched, or does not start: the error holds the tail of its log.
     pub fn start(options: S3Options) -> Result<Self> {
-        if options.has_tls && options.store != S3Store::SeaweedFs {
-            bail!("{:?} has no TLS of its own", options.store);
+        if options.store != S3Store::SeaweedFs && (options.has_tls || options.further_nodes > 0) {
+            bail!("{:?} has neither TLS of its own nor further nodes here", options.store);
         }
         let scratch = options.scratch()?;
         let tls = scratch.join("tls");
         let certificates = options.has_tls.then(|| CertificateFiles::issue(&tls)).transpose()?;
-        let ports = Ports::lease(options.store)?;
-        let mut server = Self { process: None, options, ports, certificates, scratch };
+        let ports = Ports::lease(&options)?;
+        let nodes = Vec::new();
+        let mut server = Self { process: None, nodes, options, ports, certificates, scratch };
         for _ in 1..PORT_ATTEMPTS {
             match server.begin() {
                 Err(error) if format!("{error:#}").contains("in use") => {
-                    server.ports = Ports::lease(server.options.store)?;
+                    server.ports = Ports::lease(&server.options)?;
                 }
                 outcome => return outcome.map(|()| server),
             }
@@ -132,21 +139,28 @@ impl S3Server {
             S3Store::Garage => garage::command(&place)?,
         };
         command.args(&self.options.arguments);
-        let output = File::options().create(true).append(true).open(self.log_path())?;
         let log_before = self.log()?.len();
-        let process = OwnedProcess::spawn(command.get_program(), |wrapped| {
+        self.process = Some(self.spawn(&command)?);
+        let nodes = self.ports.nodes.iter().map(|node| weed::node_command(&place, node));
+        let nodes: Vec<Command> = nodes.collect::<Result<_>>()?;
+        self.nodes = nodes.iter().map(|command| self.spawn(command)).collect::<Result<_>>()?;
+        self.make_ready().with_context(|| {
+            let log = self.log().unwrap_or_default();
+            tail(log.get(log_before..).unwrap_or(&log))
+        })
+    }
+
+    /// A process of the store, which writes into its log.
+    fn spawn(&self, command: &Command) -> Result<OwnedProcess> {
+        let output = File::options().create(true).append(true).open(self.log_path())?;
+        OwnedProcess::spawn(command.get_program(), |wrapped| {
             wrapped.args(command.get_args());
-            adopt_environment(wrapped, &command);
+            adopt_environment(wrapped, command);
             wrapped.current_dir(self.scratch.path()).stdin(Stdio::null());
             if let Ok(errors) = output.try_clone() {
                 wrapped.stderr(errors);
             }
             wrapped.stdout(output);
-        })?;
-        self.process = Some(process);
-        self.make_ready().with_context(|| {
-            let log = self.log().unwrap_or_default();
-            tail(log.get(log_before..).unwrap_or(&log))
         })
     }
 
@@ -194,6 +208,18 @@ impl S3Server {
         self.process()?.signal(Signal::KILL)?;
         self.process()?.wait(STOP_DEADLINE)?;
         self.process = None;
+        self.nodes.clear();
+        Ok(())
+    }
+
+    /// Kills one of the further volume servers, with what it stores.
+    ///
+    /// # Errors
+    /// None of them is running.
+    pub fn kill_node(&mut self) -> Result<()> {
+        let mut node = self.nodes.pop().context("no further volume server is running")?;
+        node.signal(Signal::KILL)?;
+        node.wait(STOP_DEADLINE)?;
         Ok(())
     }
 
@@ -298,8 +324,9 @@ impl S3Server {
 
 impl Drop for S3Server {
     fn drop(&mut self) {
-        // First the process, which would miss them.
+        // First the processes, which would miss them.
         self.process = None;
+        self.nodes.clear();
         if self.options.store == S3Store::SeaweedFs {
             // What is not there needs no removal, and a left socket is in nobody's way.
             weed::sockets(&self.ports).for_each(|path| drop(fs::remove_file(path)));

@@ -2,6 +2,7 @@
 use super::health;
 use super::server::{ADMIN, APPENDER, Key, Place, Ports, S3_BUCKET, WRITER};
 use crate::fetch;
+use crate::port::Port;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::fs;
@@ -50,6 +51,10 @@ pub(super) fn command(place: &Place<'_>) -> Result<Command> {
     // Services with ports that two stores would both want, and word to its makers.
     command.args(["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]);
     command.args(["-volume.max=0", "-master.volumeSizeLimitMB=1024", "-volume.preStopSeconds=0"]);
+    if !place.ports.nodes.is_empty() {
+        // One copy more, on another volume server of the same rack.
+        command.arg("-master.defaultReplication=001");
+    }
     if let Some(files) = place.certificates {
         command.arg(format!("-s3.port.https={}", place.ports.https.number()));
         command.arg(format!("-s3.cert.file={}", files.certificate.display()));
@@ -61,12 +66,42 @@ pub(super) fn command(place: &Place<'_>) -> Result<Command> {
     Ok(command)
 }
 
+/// The command that runs a further volume server, which announces itself to the store's master.
+pub(super) fn node_command(place: &Place<'_>, node: &Node) -> Result<Command> {
+    let data = place.directory.join(format!("node-{}", node.http.number()));
+    fs::create_dir_all(&data).with_context(|| format!("create {}", data.display()))?;
+    let mut command = Command::new(fetch::seaweedfs_program()?);
+    command.args(["-logtostderr=true", "volume", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]);
+    // The port for gRPC follows a dot.
+    command.arg(format!("-master=127.0.0.1:{}.{}", place.ports.inner(0)?, place.ports.inner(1)?));
+    command.arg(format!("-port={}", node.http.number()));
+    command.arg(format!("-port.grpc={}", node.grpc.number()));
+    command.arg(format!("-dir={}", data.display()));
+    command.args(["-max=0", "-preStopSeconds=0"]);
+    command.env("HOME", place.directory);
+    Ok(command)
+}
+
+/// Ports of a further volume server.
+#[derive(Debug)]
+pub(super) struct Node {
+    http: Port,
+    grpc: Port,
+}
+
+impl Node {
+    pub(super) fn lease() -> Result<Self> {
+        Ok(Self { http: Port::lease()?, grpc: Port::lease()? })
+    }
+}
+
 /// Sockets that it makes outside of its directory and that a killed one leaves there.
 pub(super) fn sockets(ports: &Ports) -> impl Iterator<Item = PathBuf> {
-    INNER.iter().zip(&ports.inner).filter_map(|(flag, port)| {
-        let part = flag.strip_suffix(".port.grpc")?;
-        Some(PathBuf::from(format!("/tmp/seaweedfs-{part}-grpc-{}.sock", port.number())))
-    })
+    let own = INNER.iter().zip(&ports.inner);
+    let own = own.filter_map(|(flag, port)| Some((flag.strip_suffix(".port.grpc")?, port)));
+    let nodes = ports.nodes.iter().map(|node| ("volume", &node.grpc));
+    own.chain(nodes)
+        .map(|(part, port)| format!("/tmp/seaweedfs-{part}-grpc-{}.sock", port.number()).into())
 }
 
 /// Whether the S3 gateway says that it is up.
