@@ -1,0 +1,113 @@
+//! Another store, a cluster that loses a node, and a store that is gone for minutes: in acceptance runs
+//! alone, but for what is quick.
+use super::{Cloud, FOLDER, url, with};
+use anyhow::{Context as _, Result, ensure};
+use dbbackup_testkit::{
+    Fault, FaultRule, Running, S3Operation, S3Options, S3Store, ServerOptions, env, pause,
+    wait_until,
+};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How long the store is away. Neither server nor run may be told that this could happen.
+const OUTAGE: Duration = Duration::from_secs(150);
+/// Patience of the server with a session that does nothing or reads nothing, seconds: less than that.
+const SERVER_PATIENCE: [&str; 3] =
+    ["--wait-timeout=30", "--net-write-timeout=30", "--net-read-timeout=30"];
+
+/// A backup whose parts go up slowly, once so many were sent.
+fn in_the_middle(cloud: &Cloud, engine: &str, name: &str) -> Result<Running> {
+    cloud.proxy.forget();
+    cloud.proxy.add(FaultRule::on(S3Operation::Part, Fault::Slow(20_000)));
+    let run = cloud.stream(engine, name).deadline(Duration::from_secs(600)).start()?;
+    wait_until("parts are on their way", Duration::from_secs(60), || {
+        Ok(cloud.proxy.requests_of(S3Operation::Part).len() >= 5)
+    })?;
+    Ok(run)
+}
+
+#[test]
+fn a_cluster_loses_a_node_in_the_middle_of_an_upload() -> Result<()> {
+    if !env::is_acceptance() {
+        return Ok(());
+    }
+    let store = S3Options::default().further_nodes(2);
+    let mut cloud = Cloud::of(60_000, ServerOptions::default(), store)?;
+    let run = in_the_middle(&cloud, "mysqldump", "db.sql")?;
+    cloud.store.kill_node()?;
+    cloud.proxy.clear();
+    run.wait()?.expect_success()?;
+    cloud.expect_good("db.sql")?;
+    cloud.expect_nothing_left()
+}
+
+#[test]
+fn minutes_without_a_store_are_survived() -> Result<()> {
+    if !env::is_acceptance() {
+        return Ok(());
+    }
+    let server = SERVER_PATIENCE.into_iter().fold(ServerOptions::default(), ServerOptions::arg);
+    let mut cloud = Cloud::of(60_000, server, S3Options::default())?;
+    for (engine, name) in [("mysqldump", "db.sql"), ("clone", "db.tar")] {
+        let run = in_the_middle(&cloud, engine, name)?;
+        cloud.store.kill()?;
+        cloud.proxy.clear();
+        pause(OUTAGE);
+        cloud.store.restart()?;
+        run.wait()?.expect_success()?;
+        cloud.dbbackup(&["verify", &url(name)]).run()?.expect_success()?;
+    }
+    cloud.expect_good("db.sql")?;
+    cloud.expect_nothing_left()
+}
+
+#[test]
+fn a_store_that_ignores_conditions_is_named_for_it() -> Result<()> {
+    if !env::is_acceptance() {
+        return Ok(());
+    }
+    let store = S3Options::default().store(S3Store::Garage);
+    let cloud = Cloud::of(20_000, ServerOptions::default(), store)?;
+    let asked = ["--encryption", "AES256"];
+    let done = cloud.stream("mysqldump", "db.sql.gz").args(asked).run()?;
+    done.expect_exit(10)?.expect_stderr("If-None-Match")?.expect_stderr("AES256")?;
+    cloud.expect_objects(&["db.sql.gz", "db.sql.gz.manifest.json"])?;
+    cloud.expect_good("db.sql.gz")?;
+    // What is there is not written over all the same, for we look.
+    let again = cloud.stream("mysqldump", "db.sql.gz").run()?;
+    again.expect_exit(23)?.expect_stderr("--force")?;
+    let replaced = cloud.stream("mysqldump", "db.sql.gz").args(["--force"]).run()?;
+    replaced.expect_exit(10)?;
+    cloud.expect_good("db.sql.gz")?;
+    cloud.stream("clone", "db.tar.zst").run()?.expect_exit(10)?;
+    let restore = ["restore", &url("db.tar.zst"), "--target-dir", "restored"];
+    cloud.dbbackup(&restore).run()?.expect_success()?;
+    cloud.expect_nothing_left()
+}
+
+#[test]
+fn backups_are_locked_where_the_bucket_can() -> Result<()> {
+    let cloud = Cloud::start(1000)?;
+    let access = cloud.access().bucket("vault");
+    access.client()?.create_locking_bucket()?;
+    let backup = |target: &str| {
+        let arguments = ["stream-backup", "--engine", "mysqldump", "--target", target];
+        let run = with(cloud.rig.dbbackup_on(&cloud.server, arguments), &access);
+        run.args(["--object-lock", "GOVERNANCE:2d"]).run()
+    };
+    backup(&format!("s3://vault/{FOLDER}/db.sql.gz"))?.expect_success()?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().try_into()?;
+    for name in ["db.sql.gz", "db.sql.gz.manifest.json"] {
+        let head = access.client()?.head(&format!("{FOLDER}/{name}"))?.context(name)?;
+        let (mode, until) = head.locked.with_context(|| format!("{name} is not locked"))?;
+        ensure!(mode == "GOVERNANCE", "{name}: {mode}");
+        let days: i64 = (until - now + 3600) / 86_400;
+        ensure!(days == 2, "{name} is locked for {days} days");
+    }
+    ensure!(access.client()?.keys(FOLDER)?.len() == 2, "more than the backup is left");
+    // A bucket without locks either refuses or is named for it; it is never silent.
+    let outcome = backup(&url("db.sql.gz"))?;
+    ensure!(outcome.code() != Some(0), "{outcome}");
+    let said = outcome.to_string().to_lowercase();
+    ensure!(said.contains("object lock") || said.contains("object_lock"), "{outcome}");
+    Ok(())
+}
