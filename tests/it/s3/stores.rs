@@ -95,7 +95,7 @@ fn backups_are_locked_where_the_bucket_can() -> Result<()> {
         run.args(["--object-lock", "GOVERNANCE:2d"]).run()
     };
     backup(&format!("s3://vault/{FOLDER}/db.sql.gz"))?.expect_success()?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().try_into()?;
+    let now: i64 = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().try_into()?;
     for name in ["db.sql.gz", "db.sql.gz.manifest.json"] {
         let head = access.client()?.head(&format!("{FOLDER}/{name}"))?.context(name)?;
         let (mode, until) = head.locked.with_context(|| format!("{name} is not locked"))?;
