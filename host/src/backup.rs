@@ -164,7 +164,8 @@ pub fn run(
     tracing::Span::current().record("backup_id", id.as_str());
     let encoding = encoding(&job)?;
     let undo_secrets = job.secrets.clone().with_connection(&job.connection);
-    undo(runtime, &undo_secrets, observer).abandoned()?;
+    // What others have left is no reason to keep somebody waiting who wants to end this run.
+    Undo { cancel, ..undo(runtime, &undo_secrets, observer) }.abandoned()?;
     let output = claim(&job, &id, runtime, cancel)?;
     check_space(&job, encoding)?;
     let mut journal = Journal::create(&runtime.state, &id)?;

@@ -1,8 +1,8 @@
 //! A server on a volume of a guest, and a dbbackup beside it: what the scenarios of LVM and ZFS share.
 use anyhow::{Context, Result, ensure};
 use dbbackup_testkit::{
-    Flavor, Invocation, Proof, Rig, Running, S3_BUCKET, S3Options, S3Server, SampleTables, Server,
-    ServerOptions, Signal, wait_until,
+    Flavor, Invocation, Proof, Restored, Rig, Running, S3_BUCKET, S3Options, S3Server,
+    SampleTables, Server, ServerOptions, Signal, wait_until,
 };
 use serde_json::Value;
 use std::fs;
@@ -114,15 +114,9 @@ impl Machine {
         let backup = ["stream-backup", "--engine", self.technology.engine, "--target", &url];
         keys(self.rig.dbbackup_on(&self.server, backup).args(PATIENT)).run()?.expect_success()?;
         self.expect_nothing_left()?;
-        let restore = ["restore", &url, "--target-dir", "streamed"];
-        keys(self.rig.dbbackup(restore)).run()?.expect_success()?;
-        drop(store);
-        let directory = self.rig.path("streamed");
-        let restored =
-            Server::start_on(self.server.flavor(), &directory, ServerOptions::default())?;
-        self.server.checksum_all()?.expect_same(&restored.checksum_all()?)?;
-        drop(restored);
-        fs::remove_dir_all(&directory)?;
+        let restore = keys(self.rig.dbbackup(["restore", &url]));
+        let restored = Restored::by(restore, &self.server, ServerOptions::default())?;
+        self.server.checksum_all()?.expect_same(&restored.server.checksum_all()?)?;
         self.expect_nothing_left()
     }
 

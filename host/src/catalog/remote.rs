@@ -4,7 +4,7 @@ use crate::{
     exit::Failure,
     manifest::ManifestError,
     pipeline::Encoding,
-    remote::{Place, Refusal, RemoteTarget, TargetPlace},
+    remote::{Place, Refusal, RemoteError, RemoteTarget, TargetPlace},
     supervisor::{CancelFlag, Runtime},
     target::{COORDINATES_ENDING, MANIFEST_ENDING},
 };
@@ -52,8 +52,20 @@ impl Catalog {
         let mut entries = Vec::new();
         let mut known: BTreeSet<String> = BTreeSet::new();
         for name in sizes.keys().filter_map(|key| key.strip_suffix(MANIFEST_ENDING)) {
-            let head = head(target, name)?;
             known.insert(name.to_owned());
+            let head = match head(target, name) {
+                Ok(head) => head,
+                // It has gone since the list was made.
+                Err(error) if error.refusal() == Some(Refusal::Missing) => continue,
+                // Such as one that a rule has moved into an archive: the others are as good as before.
+                Err(error) if error.refusal() == Some(Refusal::Denied) => {
+                    let why =
+                        format!("its manifest cannot be read: {}", Failure::from(error).chain());
+                    entries.push(CatalogEntry::incomplete(Place::from(place.named(name)), why));
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             if let Ok(head) = &head {
                 known.extend(head.objects.iter().map(|object| object.name.clone()));
             }
@@ -115,7 +127,7 @@ fn is_number(text: &str) -> bool {
 fn head(
     target: &Arc<RemoteTarget>,
     name: &str,
-) -> Result<Result<BackupHead, ManifestError>, CatalogError> {
+) -> Result<Result<BackupHead, ManifestError>, RemoteError> {
     let key = format!("{name}{MANIFEST_ENDING}");
     let path = target.place().named(&key).to_string();
     let bytes = target.read(&key)?;

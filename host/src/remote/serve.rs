@@ -51,7 +51,11 @@ fn content(from: &mut impl Read, bytes: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "an object of too many bytes"));
     }
     let mut content = Vec::new();
-    from.take(bytes).read_to_end(&mut content)?;
+    let read = from.take(bytes).read_to_end(&mut content)?;
+    if u64::try_from(read).unwrap_or(u64::MAX) < bytes {
+        // Whoever sent it is gone: half a manifest would take the place of a whole one.
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     Ok(content)
 }
 

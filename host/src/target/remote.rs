@@ -47,8 +47,9 @@ pub(crate) struct RemoteOutput {
     existing: Existing,
     /// The backup that is replaced.
     old: Option<Manifest>,
-    /// Bytes under the backup's own name that no manifest vouches for, and that make way too.
-    has_leftover: bool,
+    /// Objects under the backup's own name, whether a manifest vouches for them or not, which make way
+    /// too.
+    in_the_way: Vec<String>,
 }
 
 impl RemoteOutput {
@@ -83,8 +84,14 @@ impl RemoteOutput {
         };
         let may_replace = existing == Existing::Replace && found != [Found::Nothing; 2];
         let object = if may_replace { stamped(&place.name, backup_id) } else { place.name.clone() };
-        let has_leftover = old.is_none() && found[1] == Found::There;
-        Ok(Self { place: place.clone(), object, existing, old, has_leftover })
+        let in_the_way = if may_replace { under_the_name(&target, found[1])? } else { Vec::new() };
+        if may_replace && found.contains(&Found::Unknown) {
+            tracing::warn!(
+                "these keys may not look what is at {place}: what is replaced there stays, and goes by \
+                 keys that may"
+            );
+        }
+        Ok(Self { place: place.clone(), object, existing, old, in_the_way })
     }
 
     /// What the worker writes.
@@ -127,9 +134,11 @@ impl RemoteOutput {
         let old = self.old.iter().flat_map(|old| self.own_objects(old));
         let kept: Vec<_> = manifest.objects.iter().map(|object| &object.name).collect();
         let coordinates = self.old.is_some().then(|| self.coordinates_name());
-        let leftover = self.has_leftover.then_some(&self.place.name);
-        let gone = old.chain(leftover).filter(|name| !kept.contains(name));
-        let gone = gone.chain(&coordinates).chain(markers);
+        let mut gone: Vec<&String> = old.chain(&self.in_the_way).collect();
+        gone.sort_unstable();
+        gone.dedup();
+        gone.retain(|name| !kept.contains(name));
+        let gone = gone.into_iter().chain(&coordinates).chain(markers);
         for name in gone {
             let Err(error) = target.delete(name) else { continue };
             let (what, is_denied) =
@@ -149,11 +158,7 @@ impl RemoteOutput {
     fn own_objects<'m>(&'m self, old: &'m Manifest) -> impl Iterator<Item = &'m String> {
         let names = [self.place.name.clone(), stamped(&self.place.name, &old.id)];
         old.objects.iter().map(|object| &object.name).filter(move |name| {
-            let is_it = |own: &String| {
-                let rest = name.strip_prefix(own.as_str());
-                rest.is_some_and(|rest| rest.is_empty() || is_continuation(rest))
-            };
-            let is_own = names.iter().any(is_it);
+            let is_own = names.iter().any(|own| bears(name, own));
             if !is_own {
                 tracing::warn!(
                     "{name} does not bear the name of the backup that was replaced, and stays"
@@ -166,6 +171,25 @@ impl RemoteOutput {
     fn coordinates_name(&self) -> String {
         format!("{}{}", self.place.name, super::COORDINATES_ENDING)
     }
+}
+
+/// The objects that bear the name, and so the name alone if these keys may not list.
+fn under_the_name(target: &RemoteTarget, found: Found) -> Result<Vec<String>, RemoteError> {
+    let name = &target.place().name;
+    let listed = match target.list(name) {
+        Ok(listed) => listed.objects,
+        Err(error) if error.refusal() == Some(Refusal::Denied) => {
+            return Ok((found == Found::There).then(|| name.clone()).into_iter().collect());
+        }
+        Err(error) => return Err(error),
+    };
+    let keys = listed.into_iter().map(|object| object.key);
+    Ok(keys.filter(|key| bears(key, name)).collect())
+}
+
+/// True for the object of this name and for those that continue it.
+fn bears(key: &str, name: &str) -> bool {
+    key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || is_continuation(rest))
 }
 
 /// `.0002` and so on.

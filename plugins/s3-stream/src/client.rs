@@ -18,6 +18,7 @@ use aws_smithy_http_client::{
     Builder,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
+use aws_types::service_config::ServiceConfigKey;
 
 use crate::{clock::StoreClock, error::S3Error, options::Options};
 
@@ -29,6 +30,8 @@ const DEFAULT_REGION: &str = "us-east-1";
 /// A client and what follows from where it leads.
 pub(crate) struct Connected {
     pub(crate) client: Client,
+    /// URL of the store, if it is not that of the region.
+    pub(crate) endpoint: Option<String>,
     /// True if bodies go through TLS.
     pub(crate) is_encrypted: bool,
 }
@@ -40,8 +43,8 @@ pub(crate) struct Connected {
 pub(crate) async fn client(options: &Options, clock: &StoreClock) -> Result<Connected, S3Error> {
     let http = http_client(options)?;
     let shared = shared_config(options, http).await;
-    let endpoint = options.endpoint.as_deref().or(shared.endpoint_url());
-    let is_encrypted = !endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
+    let endpoint = options.endpoint.clone().or_else(|| configured_endpoint(&shared));
+    let is_encrypted = !endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
     let path_style = options.path_style.unwrap_or(endpoint.is_some());
     let mut config = aws_sdk_s3::config::Builder::from(&shared)
         .force_path_style(path_style)
@@ -54,10 +57,21 @@ pub(crate) async fn client(options: &Options, clock: &StoreClock) -> Result<Conn
         // Each answer corrects what the next request is signed with.
         .disable_clock_skew_correction(false)
         .interceptor(clock.clone());
-    if let Some(endpoint) = &options.endpoint {
+    if let Some(endpoint) = &endpoint {
         config = config.endpoint_url(endpoint);
     }
-    Ok(Connected { client: Client::from_conf(config.build()), is_encrypted })
+    Ok(Connected { client: Client::from_conf(config.build()), endpoint, is_encrypted })
+}
+
+/// The endpoint of environment or profile: one for S3 alone counts more than one for everything.
+fn configured_endpoint(shared: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id("S3")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
+    let own = key.ok().and_then(|key| shared.service_config()?.load_config(key));
+    own.or_else(|| shared.endpoint_url().map(str::to_owned))
 }
 
 /// Credentials, region and endpoint as environment, profile and options say.

@@ -42,7 +42,12 @@ impl StoreClock {
 
     /// True if our clock is so wrong that a store refuses what was signed by it.
     pub(crate) fn is_skewed(&self) -> bool {
-        self.heard().is_some_and(|apart| Duration::from_millis(apart.unsigned_abs()) >= SKEW)
+        self.apart() >= SKEW
+    }
+
+    /// How far the clocks are apart, as far as it is known.
+    pub(crate) fn apart(&self) -> Duration {
+        Duration::from_millis(self.heard().map_or(0, i64::unsigned_abs))
     }
 
     fn heard(&self) -> Option<i64> {
@@ -81,6 +86,11 @@ impl fmt::Debug for StoreClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("StoreClock")
     }
+}
+
+/// A time as records hold it: whole seconds since 1970.
+pub(crate) fn epoch_seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 fn shifted(time: SystemTime, by_ms: i64) -> SystemTime {

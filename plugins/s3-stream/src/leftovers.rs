@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::{
     error::S3Error,
-    marker::Marker,
+    marker::{self, Marker},
     store::{Store, Upload},
 };
 
@@ -101,7 +101,7 @@ impl<'s> Sweep<'s> {
     /// marker only.
     ///
     /// # Errors
-    /// As for each of them; the marker stays then.
+    /// As for each of them; the marker stays then. [`S3Error::TakenOver`] if it is another run's by now.
     pub(crate) async fn run(&mut self, marker_key: &str, marker: &Marker) -> Result<(), S3Error> {
         for object in &marker.objects {
             match &object.upload_id {
@@ -116,6 +116,12 @@ impl<'s> Sweep<'s> {
             for object in &marker.objects {
                 self.object(&object.key, &marker.run_id).await?;
             }
+        }
+        let there = marker::read(self.store, marker_key).await?;
+        if let Some((other, _)) = there.filter(|(there, _)| there.run_id != marker.run_id) {
+            // Somebody else has done all this a moment ago, and is at work now.
+            let by = other.run_id;
+            return Err(S3Error::TakenOver { marker: self.store.url(marker_key), by });
         }
         self.marker(marker_key).await
     }

@@ -29,7 +29,7 @@ const SCHEMA: &str = "dbbackup.run-marker/1";
 /// Time between two heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(300);
 /// A run that was not heard of for so long is at an end.
-const SILENCE: Duration = Duration::from_secs(3600);
+pub(crate) const SILENCE: Duration = Duration::from_secs(3600);
 
 /// What a marker says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

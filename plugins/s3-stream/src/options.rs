@@ -127,6 +127,20 @@ impl Options {
         self.check_endpoint()
     }
 
+    /// These options for whoever goes on in another environment and directory: with the endpoint that
+    /// was in force, unless a secret may hide in it.
+    pub(crate) fn lasting(&self, endpoint: Option<&str>) -> Self {
+        let endpoint = endpoint.map(str::to_owned).or_else(|| self.endpoint.clone());
+        let mut lasting = Self { endpoint, ..self.clone() };
+        if lasting.check_endpoint().is_err() {
+            lasting.endpoint.clone_from(&self.endpoint);
+        }
+        // A path that cannot be made absolute is as good as it was.
+        let absolute = lasting.ca_file.as_ref().and_then(|path| std::path::absolute(path).ok());
+        lasting.ca_file = absolute.or(lasting.ca_file);
+        lasting
+    }
+
     /// An endpoint is shown in logs and kept in records, so that no password may hide in it.
     fn check_endpoint(&self) -> Result<(), S3Error> {
         let Some(endpoint) = &self.endpoint else { return Ok(()) };

@@ -50,6 +50,8 @@ pub(crate) enum Verdict {
     WrongClock,
     /// There are no credentials: permanent, unless there were some before.
     NoCredentials,
+    /// The credentials are out of date: the SDK fetches new ones by our clock.
+    Expired,
     /// Another attempt would fail as well.
     Permanent,
 }
@@ -88,14 +90,9 @@ const TRANSIENT: &[&str] = &[
 const WRONG_CLOCK: &[&str] =
     &["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture", "RequestNotReady"];
 const UNSUPPORTED: &[&str] = &["NotImplemented", "InvalidArgument", "InvalidRequest"];
-const UNKNOWN_ACCOUNT: &[&str] = &[
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "ExpiredToken",
-    "TokenRefreshRequired",
-    "InvalidToken",
-    "InvalidSecurity",
-];
+const UNKNOWN_ACCOUNT: &[&str] =
+    &["InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity"];
+const EXPIRED: &[&str] = &["ExpiredToken", "TokenRefreshRequired"];
 const NO_SPACE: &[&str] =
     &["QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "StorageFull"];
 
@@ -151,6 +148,9 @@ impl Refusal {
         if WRONG_CLOCK.contains(&code) {
             return Verdict::WrongClock;
         }
+        if EXPIRED.contains(&code) {
+            return Verdict::Expired;
+        }
         if TRANSIENT.contains(&code) {
             return Verdict::Retry;
         }
@@ -180,7 +180,7 @@ impl Refusal {
 
     /// True if the store does not believe the credentials, whatever they would be good for.
     pub(crate) fn is_unknown_account(&self) -> bool {
-        self.kind == Kind::NoCredentials || self.has_code(UNKNOWN_ACCOUNT)
+        self.kind == Kind::NoCredentials || self.has_code(UNKNOWN_ACCOUNT) || self.has_code(EXPIRED)
     }
 
     /// True if there are no credentials at all.
@@ -207,6 +207,11 @@ impl Refusal {
     pub(crate) fn is_unmet(&self) -> bool {
         self.status == Some(412)
             || self.has_code(&["PreconditionFailed", "ConditionalRequestConflict"])
+    }
+
+    /// True if another request for the same object is under way: it must be asked for once more.
+    pub(crate) fn is_conflict(&self) -> bool {
+        self.has_code(&["ConditionalRequestConflict"])
     }
 
     /// True if the store seems not to know something that the request asks for.

@@ -29,6 +29,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 const MOST_DAMAGED: u32 = 8;
 /// Attempts that were signed with a wrong time: each answer tells the right one.
 const MOST_SKEWED: u32 = 3;
+/// How long new credentials may take to come.
+const RENEWAL: Duration = Duration::from_secs(4);
 /// How long a store that has never answered is asked: the endpoint may be a mistyped one.
 const FIRST_CONTACT: Duration = Duration::from_secs(30);
 /// Least time for an attempt to end.
@@ -144,6 +146,11 @@ impl Requests {
             Verdict::WrongClock => tries.skewed() < MOST_SKEWED,
             // Credentials that were there come back: the service that hands them out is away.
             Verdict::NoCredentials => self.shared.trusted.load(Relaxed),
+            // The SDK fetches new ones when they are out of date by our clock, which may be behind.
+            Verdict::Expired => {
+                self.shared.trusted.load(Relaxed)
+                    && tries.started.elapsed() < self.clock.apart() + RENEWAL
+            }
             // Some stores call a wrong clock a wrong signature, and a HEAD has no words at all.
             Verdict::Permanent => {
                 refusal.is_denied() && self.clock.is_skewed() && tries.skewed() == 0

@@ -23,6 +23,9 @@ pub struct Plan {
     pub equal: bool,
 }
 
+/// Largest object that every store takes; some take more since 2025.
+const LARGEST_OBJECT_BYTES: u64 = 5 * 1024 * 1024 * MIB;
+
 /// The size of each part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
@@ -71,10 +74,11 @@ impl Schedule {
         self.max_parts
     }
 
-    /// Bytes that the object can hold.
+    /// Bytes that the object can hold: what its parts come to, and no more than a store takes.
     #[must_use]
     pub fn capacity_bytes(&self) -> u64 {
-        (1..=self.max_parts).map(|number| self.part_bytes(number)).sum()
+        let parts: u64 = (1..=self.max_parts).map(|number| self.part_bytes(number)).sum();
+        parts.min(LARGEST_OBJECT_BYTES)
     }
 }
 
@@ -109,6 +113,12 @@ mod tests {
         assert!(schedule.capacity_bytes() >= expected * 3 / 2);
         let needed = u32::try_from((expected * 3 / 2).div_ceil(schedule.part_bytes(1))).unwrap();
         assert_eq!(schedule.part_bytes(needed), schedule.part_bytes(1));
+    }
+
+    #[test]
+    fn no_object_is_larger_than_a_store_takes() {
+        let large = Plan { part_size_bytes: 5 * GIB, ..plan(None) };
+        assert_eq!(Schedule::new(&large).capacity_bytes(), 5 * 1024 * GIB);
     }
 
     #[test]

@@ -24,7 +24,6 @@ use crate::{
     marker::{self, Claim, ClaimOrder, marker_key, rfc3339},
     options::Options,
     reader::S3Reader,
-    refusal::Refusal,
     schedule::{Plan, Schedule},
     store::{Facts, Kind, Put, Store},
     undo::UploadFacts,
@@ -73,11 +72,12 @@ impl S3Target {
         let run = object.part_of.as_ref().map_or_else(random_run, |part| part.backup_id.clone());
         let facts = UploadFacts {
             location: self.location.clone(),
-            options: self.options.clone(),
+            options: self.options.lasting(self.store.endpoint()),
             key: object.key.clone(),
             run_id: run.clone(),
             manifest_key: object.part_of.as_ref().map(|part| part.manifest_key.clone()),
             upload_id: None,
+            unanswered_s: None,
         };
         let record = self.host.journal(&facts.record()?)?;
         let upload = ObjectUpload::new(
@@ -120,7 +120,7 @@ impl S3Target {
             Ok(None) => Ok(false),
             Ok(Some(_)) => Err(S3Error::Exists { object: self.store.url(key) }),
             // Who may only write cannot look; the condition at the end has to do.
-            Err(error) if is_blind(&error) => Ok(true),
+            Err(error) if error.is_blind() => Ok(true),
             Err(error) => Err(error),
         }
     }
@@ -275,11 +275,6 @@ impl Target for S3Target {
     fn abandon(&self, upload: &UnfinishedUpload) -> Result<(), Failure> {
         Ok(attend(&self.host, unfinished::abandon(&self.store, &self.place, upload))?)
     }
-}
-
-/// True if the account may not look, which is no proof of anything.
-fn is_blind(error: &S3Error) -> bool {
-    error.is(|said| Refusal::is_denied(said) && !said.is_unknown_account())
 }
 
 /// Names the writer of an object that is no part of a backup.

@@ -1,5 +1,7 @@
 //! Undo records of uploads, and how one is undone after a crash.
 
+use std::time::Duration;
+
 use dbbackup_sdk::{
     HostError,
     document::undo::{UndoOutcome, UndoRecord},
@@ -8,14 +10,19 @@ use dbbackup_sdk::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    clock::epoch_seconds,
     error::S3Error,
     leftovers::{Sweep, is_backup},
     location::Place,
-    marker::{self, Marker, marker_key},
+    marker::{self, Marker, SILENCE, marker_key},
     options::Options,
     store::{Store, Upload},
 };
 
+/// How long each request of an undo is tried again.
+const UNDO_DEADLINE: Duration = Duration::from_secs(30);
+/// An upload that no store has.
+const NO_UPLOAD: &str = "bm8gc3VjaCB1cGxvYWQ";
 /// Kind of our undo records.
 const RECORD_KIND: &str = "s3-upload";
 
@@ -36,6 +43,10 @@ pub(crate) struct UploadFacts {
     /// Id of the upload, in the second record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) upload_id: Option<String>,
+    /// When the store was told to make the object visible and did not answer: seconds since 1970 by its
+    /// clock. Until an hour after that, the object may still appear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unanswered_s: Option<u64>,
 }
 
 impl UploadFacts {
@@ -77,14 +88,15 @@ impl Undoing {
     pub(crate) async fn of(record: &UndoRecord) -> Result<Self, S3Error> {
         let facts = UploadFacts::read(record)?;
         let place = Place::parse(&facts.location)?;
-        let store = Store::open(&place, &facts.options).await?;
+        // A store in trouble is asked again by the next run, which waits for this before its own work.
+        let store = Store::open(&place, &facts.options).await?.within(UNDO_DEADLINE);
         let key = place.key_of(&facts.key)?;
         let manifest = facts.manifest_key.as_deref().map(|key| place.key_of(key)).transpose()?;
         Ok(Self { facts, store, key, manifest })
     }
 
-    /// Removes what the run left, unless its manifest made it a backup. Keys that may not look remove
-    /// the parts, which are what costs; the marker names the rest to whoever may.
+    /// Removes what the run left, unless its manifest made it a backup. Keys that may write and not
+    /// look remove the parts, which are what costs; the marker names the rest to whoever may.
     ///
     /// # Errors
     /// Something may still be there.
@@ -94,27 +106,24 @@ impl Undoing {
         if let Some(id) = &self.facts.upload_id {
             sweep.upload(&Upload { key: self.key.clone(), id: id.clone() }).await?;
         }
-        match self.run_seeing(&mut sweep, dry_run).await {
-            Err(error) if error.is_blind() && self.manifest.is_some() => {
+        if self.may_still_appear().await? {
+            let summary = format!("{} may still appear", self.store.url(&self.key));
+            return Ok(UndoOutcome { undone: false, summary, extra: Default::default() });
+        }
+        let marker = match self.own_marker().await {
+            Err(error) if error.is_blind() => {
+                self.expect_writer().await?;
                 let object = self.store.url(&self.key);
                 tracing::warn!(
                     object,
                     "these keys may not look for what else is left: dbbackup cleanup with keys that \
                      may read removes it, an hour after the run was heard of last"
                 );
-                Ok(outcome(&sweep, dry_run, &format!("nothing is left of {object} that shows")))
+                return Ok(outcome(&sweep, dry_run, &format!("no parts are left of {object}")));
             }
-            other => other,
-        }
-    }
-
-    async fn run_seeing(
-        &self,
-        sweep: &mut Sweep<'_>,
-        dry_run: bool,
-    ) -> Result<UndoOutcome, S3Error> {
+            marker => marker?,
+        };
         let object = self.store.url(&self.key);
-        let marker = self.own_marker().await?;
         let is_backup = match &self.manifest {
             Some(manifest) => is_backup(&self.store, manifest, &self.facts.run_id).await?,
             None => false,
@@ -134,11 +143,26 @@ impl Undoing {
         } else {
             sweep.object(&self.key, &self.facts.run_id).await?;
         }
-        Ok(outcome(sweep, dry_run, &format!("nothing is left of {object}")))
+        Ok(outcome(&sweep, dry_run, &format!("nothing is left of {object}")))
     }
 
     fn sweep(&self, dry_run: bool) -> Sweep<'_> {
         if dry_run { Sweep::dry(&self.store) } else { Sweep::new(&self.store) }
+    }
+
+    /// True if the store was told to make the object visible, has not answered, and has had no hour yet.
+    async fn may_still_appear(&self) -> Result<bool, S3Error> {
+        let Some(told) = self.facts.unanswered_s else { return Ok(false) };
+        // The answer also tells the store's time.
+        let is_there = self.store.head(&self.key).await?.is_some();
+        let now = epoch_seconds(self.store.clock().time_there());
+        Ok(!is_there && now.saturating_sub(told) < SILENCE.as_secs())
+    }
+
+    /// Refuses to go on unless these keys may end uploads of the key, and so are those of a writer: not any
+    /// keys are good enough to call a run's leftovers gone.
+    async fn expect_writer(&self) -> Result<(), S3Error> {
+        self.store.abort(&Upload { key: self.key.clone(), id: NO_UPLOAD.to_owned() }).await
     }
 
     /// The marker with its key, if it is this run's.
@@ -174,6 +198,7 @@ mod tests {
             run_id: "b7".to_owned(),
             manifest_key: Some("db.tar.gz.manifest.json".to_owned()),
             upload_id: Some("u1".to_owned()),
+            unanswered_s: Some(7),
         };
         let record = facts.record().unwrap();
         assert_eq!(record.summary, "upload u1 of s3://bucket/a/db.tar.gz");

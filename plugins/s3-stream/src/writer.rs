@@ -14,6 +14,7 @@ use dbbackup_sdk::{
 
 use crate::{
     attend::{CANCELLED_DEADLINE, GIVE_UP_DEADLINE, attend},
+    clock::epoch_seconds,
     error::S3Error,
     marker::{Claim, rfc3339},
     undo::UploadFacts,
@@ -92,14 +93,32 @@ impl S3Writer {
         self.ended = true;
         let deadline = if self.host.is_cancelled() { CANCELLED_DEADLINE } else { GIVE_UP_DEADLINE };
         let (upload, claim) = (&mut self.upload, &self.claim);
-        block_on(async {
+        let given_up = block_on(async {
             upload.abort(deadline, claim.is_some()).await?;
             if let Some(claim) = claim {
                 claim.forget(upload.key(), deadline).await?;
             }
             Ok::<_, S3Error>(())
-        })??;
+        })?;
+        if let Err(S3Error::Unanswered { .. }) = &given_up {
+            self.keep_looking()?;
+        }
+        given_up?;
         self.tick_off()
+    }
+
+    /// Puts a record in the place of the others which is undone only when nothing can come any more.
+    fn keep_looking(&mut self) -> Result<(), S3Error> {
+        let facts = UploadFacts {
+            upload_id: self.upload.id(),
+            unanswered_s: Some(epoch_seconds(self.upload.time_there())),
+            ..self.facts.clone()
+        };
+        let lasting = self.host.journal(&facts.record()?)?;
+        self.tick_off()?;
+        // Not ticked off, it stays.
+        drop(lasting);
+        Ok(())
     }
 
     fn tick_off(&mut self) -> Result<(), S3Error> {

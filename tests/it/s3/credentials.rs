@@ -1,11 +1,14 @@
 //! Credentials come from the SDK's chain, which fetches new ones before those it has expire.
-use super::{Cloud, url, with};
+use super::streamer;
 use anyhow::{Context as _, Result, ensure};
-use dbbackup_testkit::{Fault, FaultRule, S3Operation};
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use dbbackup_testkit::{S3_BUCKET, S3Options, S3Server, wait_until};
+use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
-/// Life of a set of credentials. The SDK fetches new ones ten seconds before its end.
+/// Life of a set of credentials. The SDK fetches new ones five to ten seconds before its end.
 const LIFE: &str = "12 seconds";
+/// Bytes of a part, and of what is written between two looks at how often the program was asked.
+const PART_BYTES: usize = 5 << 20;
+const CHUNK_BYTES: usize = 256 << 10;
 
 /// A program of a profile, as a company's own login tool is one; it notes that it was asked.
 fn write_program(path: &Path, asked: &Path, keys: (&str, &str)) -> Result<()> {
@@ -22,25 +25,31 @@ fn write_program(path: &Path, asked: &Path, keys: (&str, &str)) -> Result<()> {
 
 #[test]
 fn credentials_that_expire_in_the_middle_are_fetched_anew() -> Result<()> {
-    let cloud = Cloud::start(40_000)?;
-    let access = cloud.access();
-    let [program, asked, config] = ["login", "asked", "config"].map(|name| cloud.rig.path(name));
+    let store = S3Server::start(S3Options::default())?;
+    let access = store.access();
+    let place = tempfile::tempdir()?;
+    let [program, asked, config] = ["login", "asked", "config"].map(|name| place.path().join(name));
     write_program(&program, &asked, (&access.access_key, &access.secret_key))?;
     let profile = format!("[profile nightly]\ncredential_process = {}\n", program.display());
     fs::write(&config, profile)?;
 
-    // A second for each part, one after the other.
-    cloud.proxy.add(FaultRule::on(S3Operation::Part, Fault::Slow(5_000)));
-    let arguments = ["stream-backup", "--engine", "mysqldump", "--target", &url("db.sql")];
-    let run = cloud.rig.dbbackup_on(&cloud.server, arguments).args(["--part-size", "5M"]);
-    let run = run.args(["--workers", "1", "--endpoint-url", &access.endpoint]);
-    let run = run.args(["--target-option", "profile=nightly", "--region", "us-east-1"]);
-    let outcome = run.env("AWS_CONFIG_FILE", &config).run()?;
-    outcome.expect_success()?;
-    ensure!(!outcome.to_string().contains(&access.secret_key), "a secret was printed: {outcome}");
-    let asked = fs::read_to_string(&asked).context("the program was never asked")?.lines().count();
-    ensure!(asked >= 3, "the program was asked {asked} times");
-    cloud.proxy.clear();
-    with(cloud.rig.dbbackup(["verify", &url("db.sql")]), &access).run()?.expect_success()?;
+    let mut command = streamer::begin(&streamer::example()?, &access, "db.tar");
+    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+    command.env("AWS_CONFIG_FILE", &config).args(["profile=nightly", "workers=1"]);
+    let mut run = command.arg(format!("part_size={PART_BYTES}")).spawn()?;
+    let mut input = run.stdin.take().context("its input")?;
+    let chunk = vec![7; CHUNK_BYTES];
+    let mut written = 0;
+    // One process has one memory of its credentials, so that more than one question is a renewal.
+    let times = || fs::read_to_string(&asked).map_or(0, |text| text.lines().count());
+    wait_until("new credentials are fetched", Duration::from_secs(60), || {
+        input.write_all(&chunk)?;
+        written += chunk.len();
+        Ok(times() >= 3)
+    })?;
+    drop(input);
+    ensure!(run.wait()?.success(), "the example failed");
+    let there = access.client()?.head("db.tar")?.with_context(|| format!("in {S3_BUCKET}"))?;
+    ensure!(there.size_bytes == u64::try_from(written)?, "{written} bytes became {there:?}");
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::{
 /// Several parts, the last of them short.
 const BYTES: usize = 23_000_000;
 
-fn example() -> Result<PathBuf> {
+pub(super) fn example() -> Result<PathBuf> {
     let is_it = |path: &PathBuf| path.file_name() == Some("stream_to_s3".as_ref());
     build_examples()?.into_iter().find(is_it).context("the example was not built")
 }
@@ -54,7 +54,7 @@ fn stream(
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn begin(example: &Path, access: &S3Access, key: &str) -> Command {
+pub(super) fn begin(example: &Path, access: &S3Access, key: &str) -> Command {
     let mut run = Command::new(example);
     run.args([&access.endpoint, S3_BUCKET, key]).envs(access.env()).stdin(Stdio::piped());
     run

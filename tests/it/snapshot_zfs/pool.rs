@@ -51,7 +51,7 @@ pub(super) fn make_user() -> Result<()> {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let place = own.join(&name);
-        if name.starts_with("tree-") {
+        if name.starts_with("tree-") || name.starts_with("seaweedfs-") {
             symlink(&path, &place)?;
         } else if name.starts_with("datadir-") {
             run_program("cp", &["-r", &path.display().to_string(), &place.display().to_string()])?;

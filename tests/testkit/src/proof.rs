@@ -1,7 +1,7 @@
 //! The proof of a physical backup: restored, started by a stock server, checked, led on by the
 //! source's binlog from the recorded position to a fixed one, and compared with the source.
 use crate::load::{DdlLoad, WriteLoad};
-use crate::rig::Rig;
+use crate::rig::{Invocation, Rig};
 use crate::scratch::Scratch;
 use crate::server::{Server, ServerOptions};
 use anyhow::{Context, Result, ensure};
@@ -84,6 +84,38 @@ pub struct Restored {
     _directory: Scratch,
 }
 
+impl Restored {
+    /// What a `restore` gives, as far as it is complete but for its directory.
+    ///
+    /// # Errors
+    /// As for [`Proof::restored`].
+    pub fn by(restore: Invocation, source: &Server, options: ServerOptions) -> Result<Self> {
+        let directory = Scratch::new()?;
+        let target = directory.join("restored");
+        let outcome = restore.args(["--json", "--target-dir"]).arg(&target).run()?;
+        let report = outcome.expect_success()?.json()?;
+        let data = match text(&report, "/data/data_directory") {
+            Some(data) => PathBuf::from(data),
+            None if target.join("data").is_dir() => target.join("data"),
+            None => target,
+        };
+        let named = report
+            .pointer("/data/server_options")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        let words = named.iter().filter_map(Value::as_str);
+        let options = words.fold(options, |options, word| options.arg(word));
+        let has_binlog = data.join("binlog.index").exists();
+        let server = Server::start_on(source.flavor(), &data, options)?;
+        // The server has begun a binlog of its own behind those that came with the backup.
+        let binlogs = binlogs(&server)?;
+        let last = binlogs.len().checked_sub(2).and_then(|at| binlogs.get(at)).cloned();
+        let position = last.filter(|_| has_binlog);
+        Ok(Restored { server, position, _directory: directory })
+    }
+}
+
 impl Proof<'_> {
     /// All of it.
     ///
@@ -127,31 +159,8 @@ impl Proof<'_> {
     /// # Errors
     /// The restore fails, or the server does not start.
     pub fn restored(&self, options: ServerOptions) -> Result<Restored> {
-        let directory = Scratch::new()?;
-        let target = directory.join("restored");
         let artefact = self.artefact.display().to_string();
-        let restore = self.rig.dbbackup(["restore", &artefact, "--json", "--target-dir"]);
-        let outcome = restore.arg(&target).run()?;
-        let report = outcome.expect_success()?.json()?;
-        let data = match text(&report, "/data/data_directory") {
-            Some(data) => PathBuf::from(data),
-            None if target.join("data").is_dir() => target.join("data"),
-            None => target,
-        };
-        let named = report
-            .pointer("/data/server_options")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
-        let words = named.iter().filter_map(Value::as_str);
-        let options = words.fold(options, |options, word| options.arg(word));
-        let has_binlog = data.join("binlog.index").exists();
-        let server = Server::start_on(self.source.flavor(), &data, options)?;
-        // The server has begun a binlog of its own behind those that came with the backup.
-        let binlogs = binlogs(&server)?;
-        let last = binlogs.len().checked_sub(2).and_then(|at| binlogs.get(at)).cloned();
-        let position = last.filter(|_| has_binlog);
-        Ok(Restored { server, position, _directory: directory })
+        Restored::by(self.rig.dbbackup(["restore", &artefact]), self.source, options)
     }
 
     /// Expects the recorded coordinates to hold the position at which the content really is.

@@ -28,6 +28,7 @@ pub(crate) const RUN_METADATA: &str = "dbbackup-run";
 pub(crate) struct Store {
     client: Client,
     requests: Requests,
+    endpoint: Option<String>,
     bucket: String,
     /// True if bodies are left out of signatures.
     unsigned: bool,
@@ -44,9 +45,10 @@ impl Store {
     /// As for the client.
     pub(crate) async fn open(place: &Place, options: &Options) -> Result<Self, S3Error> {
         let clock = StoreClock::default();
-        let Connected { client, is_encrypted } = client(options, &clock).await?;
+        let Connected { client, endpoint, is_encrypted } = client(options, &clock).await?;
         Ok(Self {
             client,
+            endpoint,
             requests: Requests::new(clock, options.retry_deadline()),
             bucket: place.bucket().to_owned(),
             unsigned: options.unsigned_payload.unwrap_or(is_encrypted),
@@ -71,6 +73,7 @@ impl Store {
         Self {
             client: self.client.clone(),
             requests,
+            endpoint: self.endpoint.clone(),
             bucket: self.bucket.clone(),
             unsigned: self.unsigned,
             checksum: self.checksum,
@@ -78,6 +81,11 @@ impl Store {
             storage_class: self.storage_class.clone(),
             object_lock: self.object_lock.clone(),
         }
+    }
+
+    /// URL of the store, if it is not that of the region.
+    pub(crate) fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
     }
 
     /// URL of an object, for the operator.

@@ -12,12 +12,12 @@ pub(crate) use complete::Finished;
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
 use dbbackup_sdk::runtime;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::{
     error::S3Error,
@@ -58,6 +58,9 @@ pub(crate) struct ObjectUpload {
     written: u64,
     tasks: JoinSet<()>,
     ended: bool,
+    /// What makes the object visible. It goes on if nobody waits for it any more: who has told a store
+    /// to put an object together must hear what came of it.
+    making: Option<JoinHandle<Result<Finished, S3Error>>>,
 }
 
 /// Ends an upload whose writer is busy.
@@ -85,6 +88,7 @@ impl ObjectUpload {
             written: 0,
             tasks: JoinSet::new(),
             ended: false,
+            making: None,
         }
     }
 
@@ -96,6 +100,16 @@ impl ObjectUpload {
     /// Key in the bucket.
     pub(crate) fn key(&self) -> &str {
         &self.session.key
+    }
+
+    /// Id of the upload, once there is one.
+    pub(crate) fn id(&self) -> Option<String> {
+        self.session.upload.get().map(|upload| upload.id.clone())
+    }
+
+    /// The time at the store.
+    pub(crate) fn time_there(&self) -> SystemTime {
+        self.session.store.clock().time_there()
     }
 
     /// URL of the object.
@@ -197,13 +211,34 @@ impl ObjectUpload {
     }
 
     async fn finish_open(&mut self) -> Result<Finished, S3Error> {
+        let session = Arc::clone(&self.session);
         if self.session.upload.get().is_none() {
             let body = self.filling.take().map_or_else(Bytes::new, Buffer::into_bytes);
-            return self.session.write_small(body).await;
+            return self.make(async move { session.write_small(body).await }).await;
         }
         self.send_filled()?;
         self.settle().await?;
-        self.session.complete(self.next - 1, self.written).await
+        let (count, written) = (self.next - 1, self.written);
+        self.make(async move { session.complete(count, written).await }).await
+    }
+
+    async fn make(
+        &mut self,
+        work: impl Future<Output = Result<Finished, S3Error>> + Send + 'static,
+    ) -> Result<Finished, S3Error> {
+        let object = self.url();
+        let made = self.making.insert(runtime::runtime()?.spawn(work)).await;
+        self.making = None;
+        made.unwrap_or(Err(S3Error::Panicked { object }))
+    }
+
+    /// Waits for what was told to make the object visible, if it is still under way.
+    async fn settle_making(&mut self, deadline: Duration) {
+        let Some(mut making) = self.making.take() else { return };
+        if tokio::time::timeout(deadline, &mut making).await.is_err() {
+            making.abort();
+            self.session.is_unanswered.store(true, Relaxed);
+        }
     }
 
     /// Ends the upload and removes what was stored of it, each request within the deadline.
@@ -218,6 +253,7 @@ impl ObjectUpload {
         self.ended = true;
         self.filling = None;
         self.tasks.shutdown().await;
+        self.settle_making(deadline).await;
         let store = self.session.store.within(deadline);
         if let Some(upload) = self.session.upload.get() {
             store.abort(upload).await?;
