@@ -348,7 +348,6 @@ pub(crate) mod tests {
             (403, "AccessDenied"),
             (403, "InvalidAccessKeyId"),
             (403, "SignatureDoesNotMatch"),
-            (400, "ExpiredToken"),
             (404, "NoSuchBucket"),
             (404, "NoSuchUpload"),
             (412, "PreconditionFailed"),
@@ -358,6 +357,8 @@ pub(crate) mod tests {
             assert_eq!(answered(status, code).verdict(), Verdict::Permanent, "{status} {code}");
         }
         assert_eq!(answered(403, "RequestTimeTooSkewed").verdict(), Verdict::WrongClock);
+        assert_eq!(answered(400, "ExpiredToken").verdict(), Verdict::Expired);
+        assert!(answered(400, "ExpiredToken").is_unknown_account());
     }
 
     #[test]

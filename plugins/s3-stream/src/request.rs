@@ -303,6 +303,19 @@ mod tests {
     }
 
     #[test]
+    fn credentials_that_were_good_may_be_renewed() {
+        let expired = answered(400, "ExpiredToken");
+        let requests = requests(10_000);
+        let (result, made) = run(&requests, 1, &expired);
+        assert!(matches!(result, Err(S3Error::Refused { .. })), "they never were");
+        assert_eq!(made, 1);
+        requests.succeeded();
+        let (result, made) = run(&requests, 2, &expired);
+        result.unwrap();
+        assert_eq!(made, 3);
+    }
+
+    #[test]
     fn the_deadline_ends_an_outage() {
         let (result, made) = run(&requests(500), 99, &Refusal::unanswered("reset"));
         assert!(matches!(result, Err(S3Error::GaveUp { attempts, .. }) if attempts == made));

@@ -90,9 +90,11 @@ impl Session {
         self.may_be_visible.store(true, Relaxed);
         self.is_unanswered.store(true, Relaxed);
         let answer = request.await;
-        if !matches!(answer, Err(S3Error::GaveUp { .. })) {
-            self.is_unanswered.store(false, Relaxed);
-        }
+        let is_unanswered = match &answer {
+            Err(S3Error::GaveUp { source, .. }) => !source.is_answer(),
+            _ => false,
+        };
+        self.is_unanswered.store(is_unanswered, Relaxed);
         answer
     }
 
