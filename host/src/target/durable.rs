@@ -6,6 +6,8 @@ use std::{
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// Mode of everything that a backup run writes, unless told otherwise: dumps hold secrets.
@@ -98,13 +100,32 @@ pub(crate) fn remove_file(path: &Path) -> Result<(), TargetError> {
     }
 }
 
-/// Removes a directory with all that is in it, durably. Gone already is success.
+/// How long a tree may be written to by processes that were killed and have not ended yet.
+const DYING: Duration = Duration::from_secs(10);
+/// Time between two attempts to remove it.
+const DYING_LOOK: Duration = Duration::from_millis(50);
+
+/// Removes a directory with all that is in it, durably. Gone already is success; files that a killed
+/// process still makes are removed with the others.
 pub(crate) fn remove_tree(path: &Path) -> Result<(), TargetError> {
-    match fs::remove_dir_all(path) {
-        Ok(()) => sync_parent(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(TargetError::io("remove", path, source)),
+    let started = Instant::now();
+    loop {
+        match fs::remove_dir_all(path) {
+            Ok(()) => return sync_parent(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !path.exists() => {
+                return Ok(());
+            }
+            Err(error) if is_written_to(&error) && started.elapsed() < DYING => {
+                thread::sleep(DYING_LOOK);
+            }
+            Err(source) => return Err(TargetError::io("remove", path, source)),
+        }
     }
+}
+
+/// Something appeared, or went, in a directory while it was being removed.
+fn is_written_to(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound)
 }
 
 /// Makes the names in the directory of `path` durable.
@@ -120,5 +141,27 @@ pub(crate) fn parent_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_goes_although_a_dying_process_still_writes_into_it() {
+        let scratch = tempfile::tempdir().unwrap();
+        let tree = scratch.path().join("tree");
+        fs::create_dir_all(tree.join("data")).unwrap();
+        let data = tree.join("data");
+        let writer = thread::spawn(move || {
+            let mut made = 0_u32;
+            while fs::write(data.join(made.to_string()), "x").is_ok() && made < 20_000 {
+                made += 1;
+            }
+        });
+        remove_tree(&tree).unwrap();
+        writer.join().unwrap();
+        assert!(!tree.exists());
     }
 }
