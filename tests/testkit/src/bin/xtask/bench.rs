@@ -73,9 +73,11 @@ enum Topic {
     Clone,
     /// A Btrfs snapshot of MariaDB beside `mariadb-backup`; restore, memory and stalls.
     Snapshot,
-    /// Into S3 and back: the uploader beside s5cmd, rclone and aws, backups and restores through it; builds
-    /// the store Garage, which takes ten minutes once.
+    /// Into S3: the uploader beside s5cmd, rclone and aws, and backups through it, against a sink that
+    /// takes no time of its own; and the engines beside each other, as a table.
     Stream,
+    /// The same with a real store, and a restore out of it; builds Garage, which takes ten minutes once.
+    Store,
     /// LVM and ZFS snapshots beside `mariadb-backup`, a fifth of the data, in guests.
     Guests,
 }
@@ -91,6 +93,7 @@ impl Topic {
             Self::Clone => clone::measure(setting),
             Self::Snapshot => snapshot::measure(setting),
             Self::Stream => stream::measure(setting),
+            Self::Store => stream::measure_store(setting),
             Self::Guests => guests::measure(setting),
         }
     }
@@ -100,7 +103,7 @@ impl Topic {
         match self {
             Self::Clone => Some("clone"),
             Self::Snapshot => Some("btrfs-snapshot"),
-            Self::Stream => Some("s3-stream"),
+            Self::Stream | Self::Store => Some("s3-stream"),
             Self::Guests => Some("lvm-snapshot"),
             _ => None,
         }

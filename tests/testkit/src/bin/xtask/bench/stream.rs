@@ -21,10 +21,42 @@ const INPUT_BYTES: f64 = (1 << 30) as f64;
 /// Folder of the bucket.
 const FOLDER: &str = "bench";
 
+/// Into a sink, which takes no time of its own; then the handbook's table.
 pub(crate) fn measure(setting: &Setting) -> Result<Vec<Figure>> {
     let peers = S3Peers::fetch()?;
-    let garage = S3Server::start(S3Options::default().store(S3Store::Garage))?;
     let sink = S3Sink::start()?;
+    let mut figures = uploads(setting, &peers, "sink", sink.access())?;
+    let data = setting.data(DataSet::Sysbench)?;
+    let mut server = data.start(options())?;
+    let backups = Backups { setting, peers: &peers, server: &server };
+    figures.push(backups.processors(&sink.access())?);
+    figures.push(backups.beside_a_file("sink", &sink.access())?);
+    server.stop()?;
+    let store = S3Server::start(S3Options::default())?;
+    comparison::print(setting, &peers, &store.access())?;
+    Ok(figures)
+}
+
+/// Into a real store, and out of it.
+pub(crate) fn measure_store(setting: &Setting) -> Result<Vec<Figure>> {
+    let peers = S3Peers::fetch()?;
+    let garage = S3Server::start(S3Options::default().store(S3Store::Garage))?;
+    let mut figures = uploads(setting, &peers, "Garage", garage.access())?;
+    let data = setting.data(DataSet::Sysbench)?;
+    let mut server = data.start(options())?;
+    let backups = Backups { setting, peers: &peers, server: &server };
+    figures.push(backups.beside_a_file("Garage", &garage.access())?);
+    figures.push(backups.restore(&garage.access())?);
+    server.stop()?;
+    Ok(figures)
+}
+
+fn uploads(
+    setting: &Setting,
+    peers: &S3Peers,
+    store: &str,
+    access: S3Access,
+) -> Result<Vec<Figure>> {
     let input = setting.path("random");
     #[allow(
         clippy::cast_possible_truncation,
@@ -32,23 +64,12 @@ pub(crate) fn measure(setting: &Setting) -> Result<Vec<Figure>> {
         reason = "a positive size far below the largest"
     )]
     random_file(&input, (INPUT_BYTES * setting.scale) as u64)?;
+    let uploads = Uploads { setting, peers, input: &input, store, access };
     let mut figures = Vec::new();
-    for (store, access) in [("sink", sink.access()), ("Garage", garage.access())] {
-        let uploads = Uploads { setting, peers: &peers, input: &input, store, access };
-        for peer in ["s5cmd", "rclone", "aws"] {
-            figures.extend(uploads.beside(peer)?);
-        }
+    for peer in ["s5cmd", "rclone", "aws"] {
+        figures.extend(uploads.beside(peer)?);
     }
     remove(&input)?;
-    let data = setting.data(DataSet::Sysbench)?;
-    let mut server = data.start(options())?;
-    let backups = Backups { setting, peers: &peers, server: &server };
-    figures.push(backups.processors(&sink.access())?);
-    figures.push(backups.beside_a_file("Garage", &garage.access())?);
-    figures.push(backups.beside_a_file("sink", &sink.access())?);
-    figures.push(backups.restore(&garage.access())?);
-    server.stop()?;
-    comparison::print(setting, &peers, &garage.access())?;
     Ok(figures)
 }
 
