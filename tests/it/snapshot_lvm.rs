@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Room for a thick volume with snapshots, a thin pool, and a volume beside them.
 const DISK_BYTES: u64 = 4 << 30;
 /// The scenarios' time, on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(560);
+const DEADLINE: Duration = Duration::from_secs(1080);
 
 /// Starts a scenario in a guest of its own, so that two of them share two processors.
 fn in_a_guest(scenario: &str, steps: &[&str]) -> Result<()> {

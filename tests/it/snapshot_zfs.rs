@@ -13,7 +13,7 @@ const DISK_BYTES: u64 = 3 << 30;
 /// Room for another pool.
 const OTHER_DISK_BYTES: u64 = 512 << 20;
 /// The scenarios' time, on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(560);
+const DEADLINE: Duration = Duration::from_secs(1080);
 
 #[test]
 fn datasets_are_snapshotted_by_a_user_and_nothing_is_left() -> Result<()> {
