@@ -116,7 +116,8 @@ pub(crate) fn remove_tree(path: &Path) -> Result<(), TargetError> {
                 return Ok(());
             }
             Err(error) if is_written_to(&error) && started.elapsed() < DYING => {
-                thread::sleep(DYING_LOOK);
+                // Nobody wakes us: processes of a run that is gone are not ours to wait for.
+                thread::park_timeout(DYING_LOOK);
             }
             Err(source) => return Err(TargetError::io("remove", path, source)),
         }
