@@ -10,6 +10,7 @@ mod replaced;
 mod round_trip;
 mod stores;
 mod streamer;
+mod unanswered;
 
 use crate::cloned::text;
 use anyhow::{Context as _, Result, ensure};

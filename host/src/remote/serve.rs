@@ -135,3 +135,17 @@ impl Session<'_> {
 fn failed(error: &PluginError) -> Answer {
     Answer::Failed { refusal: refusal_of(error), report: target_report(error) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_a_manifest_is_none() {
+        assert_eq!(content(&mut &b"whole"[..], 5).unwrap(), b"whole");
+        let short = content(&mut &b"who"[..], 5).unwrap_err();
+        assert_eq!(short.kind(), io::ErrorKind::UnexpectedEof);
+        let large = content(&mut &b""[..], MOST_PUT_BYTES + 1).unwrap_err();
+        assert_eq!(large.kind(), io::ErrorKind::InvalidData);
+    }
+}

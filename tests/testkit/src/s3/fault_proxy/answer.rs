@@ -32,6 +32,8 @@ pub(super) fn instead(fault: Fault, request: &Head, target: &Target) -> Option<A
         Fault::Expired => error(400, "ExpiredToken"),
         Fault::Skew => error(403, "RequestTimeTooSkewed"),
         Fault::Deny => error(403, "AccessDenied"),
+        Fault::Archived => error(403, "InvalidObjectState"),
+        Fault::Conflict => error(409, "ConditionalRequestConflict"),
         Fault::LosePart => Some(acknowledgement(request)),
         Fault::Reset
         | Fault::LostAnswer
@@ -88,6 +90,7 @@ fn reason(status: u16) -> &'static str {
         200 => "OK",
         400 => "Bad Request",
         403 => "Forbidden",
+        409 => "Conflict",
         411 => "Length Required",
         500 => "Internal Server Error",
         _ => "Service Unavailable",

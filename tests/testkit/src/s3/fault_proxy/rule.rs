@@ -39,6 +39,10 @@ pub enum Fault {
     Skew,
     /// `403 AccessDenied`.
     Deny,
+    /// `403 InvalidObjectState`: the object lies in an archive.
+    Archived,
+    /// `409 ConditionalRequestConflict`: somebody else is at the same key at this moment.
+    Conflict,
     /// Status 200 with an `ETag` and the checksums that the client sent: a store that loses what it
     /// has acknowledged.
     LosePart,
