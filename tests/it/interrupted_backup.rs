@@ -133,28 +133,6 @@ fn a_cut_connection_leaves_no_backup() -> Result<()> {
     Ok(())
 }
 
-/// The server's own limit for a reader that does not read is one minute.
-#[test]
-fn a_target_that_stalls_for_three_minutes_is_waited_for() -> Result<()> {
-    if !env::is_acceptance() {
-        // Three minutes of nothing: the acceptance run has the time.
-        return Ok(());
-    }
-    let shop = Shop::open(100_000)?;
-    let (mut reader, writer) = std::io::pipe()?;
-    let run = shop
-        .backup("-")
-        .args(["--format", "sql", "--manifest", "db.sql.manifest.json"])
-        .stdout_to(writer)
-        .deadline(Duration::from_secs(600))
-        .start()?;
-    pause(Duration::from_secs(180));
-    let mut artefact = fs::File::create(shop.rig.path("db.sql"))?;
-    std::io::copy(&mut reader, &mut artefact)?;
-    run.wait()?.expect_success()?;
-    shop.expect_backups(1)
-}
-
 /// A disk that takes nothing keeps an engine waiting for longer than one may be silent: files of a
 /// directory are made, written and synced by threads of ours.
 #[test]
@@ -189,5 +167,27 @@ impl Shop {
     /// Makes a backup that replaces what may be there.
     fn backed_up_again(&self, output: &str) -> Result<()> {
         self.backup(output).arg("--force").run()?.expect_success().map(drop)
+    }
+}
+
+mod acceptance {
+    use super::*;
+
+    /// The server's own limit for a reader that does not read is one minute.
+    #[test]
+    fn a_target_that_stalls_for_three_minutes_is_waited_for() -> Result<()> {
+        let shop = Shop::open(100_000)?;
+        let (mut reader, writer) = std::io::pipe()?;
+        let run = shop
+            .backup("-")
+            .args(["--format", "sql", "--manifest", "db.sql.manifest.json"])
+            .stdout_to(writer)
+            .deadline(Duration::from_secs(600))
+            .start()?;
+        pause(Duration::from_secs(180));
+        let mut artefact = fs::File::create(shop.rig.path("db.sql"))?;
+        std::io::copy(&mut reader, &mut artefact)?;
+        run.wait()?.expect_success()?;
+        shop.expect_backups(1)
     }
 }

@@ -1,14 +1,15 @@
 //! Backups straight into object storage, and everything that reads back from it: on a real store, with
 //! faults injected into single requests.
+mod acceptance;
 mod credentials;
 mod faults;
 mod interrupted;
+mod locks;
 mod objects;
 mod reading;
 mod refusals;
 mod replaced;
 mod round_trip;
-mod stores;
 mod streamer;
 mod unanswered;
 

@@ -2,7 +2,7 @@
 use anyhow::{Context as _, Result, ensure};
 use dbbackup_testkit::{
     Fault, FaultRule, S3_BUCKET, S3Client, S3Failure, S3FaultProxy, S3Operation, S3Options,
-    S3Server, S3Sink, S3Store, env,
+    S3Server, S3Sink, S3Store,
 };
 use std::time::{Duration, Instant};
 
@@ -47,9 +47,13 @@ fn a_killed_store_keeps_what_it_was_given() -> Result<()> {
     keeps_what_it_was_given(S3Store::SeaweedFs)
 }
 
-#[test]
-fn so_does_the_second_store() -> Result<()> {
-    if env::is_acceptance() { keeps_what_it_was_given(S3Store::Garage) } else { Ok(()) }
+mod acceptance {
+    use super::*;
+
+    #[test]
+    fn so_does_the_second_store() -> Result<()> {
+        keeps_what_it_was_given(S3Store::Garage)
+    }
 }
 
 #[test]

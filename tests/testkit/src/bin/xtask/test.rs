@@ -34,6 +34,8 @@ pub(crate) fn run(args: &TestArgs) -> Result<()> {
 const CLIPPY: [&str; 8] =
     ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings", "--no-deps"];
 
+/// Part of the names of tests that run in acceptance runs alone; `tests/nextest.toml` knows it too.
+const ACCEPTANCE_MODULE: &str = "acceptance::";
 /// How many of the slowest tests are shown.
 const SLOWEST: usize = 20;
 
@@ -92,12 +94,18 @@ fn runners(args: &TestArgs) -> Result<Vec<Command>> {
         tests.env(runner, "env RUSTC_BOOTSTRAP=1");
         tests.args(["test", "--workspace", "--no-fail-fast", "--all-targets"]).args(&args.filter);
         tests.args(["--", "-Zunstable-options", "--report-time"]);
+        if !args.acceptance {
+            tests.args(["--skip", ACCEPTANCE_MODULE]);
+        }
         return Ok(vec![tests, doc_tests()?]);
     }
     println!("== tests");
     tests.args(["nextest", "run", "--workspace", "--no-fail-fast", "--retries=0"]);
     tests.args(["--config-file", "tests/nextest.toml", "--color=never"]).args(&args.filter);
     tests.arg("--no-tests=pass");
+    if args.acceptance {
+        tests.args(["--profile", "acceptance"]);
+    }
     Ok(vec![tests, doc_tests()?])
 }
 

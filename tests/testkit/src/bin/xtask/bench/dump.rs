@@ -33,7 +33,7 @@ pub(crate) fn options() -> ServerOptions {
 
 /// Our backup of everything that the server holds.
 pub(crate) fn backup(setting: &Setting, server: &Server, engine: &str, output: &Path) -> Command {
-    let words = ["physical-backup", "--engine", engine, "--output"].map(OsString::from);
+    let words = ["physical-backup", "--quiet", "--engine", engine, "--output"].map(OsString::from);
     let words = words.into_iter().chain([output.as_os_str().to_owned()]);
     setting.rig.dbbackup_on(server, words).to_command()
 }

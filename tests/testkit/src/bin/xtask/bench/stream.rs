@@ -26,12 +26,12 @@ pub(crate) fn measure(setting: &Setting) -> Result<Vec<Figure>> {
     let peers = S3Peers::fetch()?;
     let sink = S3Sink::start()?;
     let mut figures = uploads(setting, &peers, "sink", sink.access())?;
-    let data = setting.data(DataSet::Sysbench)?;
-    let mut server = data.start(options())?;
-    let backups = Backups { setting, peers: &peers, server: &server };
-    figures.push(backups.processors(&sink.access())?);
-    figures.push(backups.beside_a_file("sink", &sink.access())?);
-    server.stop()?;
+    figures.extend(with_server(setting, &peers, |backups| {
+        Ok(vec![
+            backups.processors(&sink.access())?,
+            backups.beside_a_file("sink", &sink.access())?,
+        ])
+    })?);
     let store = S3Server::start(S3Options::default())?;
     comparison::print(setting, &peers, &store.access())?;
     Ok(figures)
@@ -42,11 +42,24 @@ pub(crate) fn measure_store(setting: &Setting) -> Result<Vec<Figure>> {
     let peers = S3Peers::fetch()?;
     let garage = S3Server::start(S3Options::default().store(S3Store::Garage))?;
     let mut figures = uploads(setting, &peers, "Garage", garage.access())?;
+    figures.extend(with_server(setting, &peers, |backups| {
+        Ok(vec![
+            backups.beside_a_file("Garage", &garage.access())?,
+            backups.restore(&garage.access())?,
+        ])
+    })?);
+    Ok(figures)
+}
+
+/// Measures on a server that is gone afterwards, and whose data is free for others.
+fn with_server(
+    setting: &Setting,
+    peers: &S3Peers,
+    measure: impl FnOnce(&Backups<'_>) -> Result<Vec<Figure>>,
+) -> Result<Vec<Figure>> {
     let data = setting.data(DataSet::Sysbench)?;
     let mut server = data.start(options())?;
-    let backups = Backups { setting, peers: &peers, server: &server };
-    figures.push(backups.beside_a_file("Garage", &garage.access())?);
-    figures.push(backups.restore(&garage.access())?);
+    let figures = measure(&Backups { setting, peers, server: &server })?;
     server.stop()?;
     Ok(figures)
 }
@@ -238,7 +251,7 @@ pub(crate) fn stream(
     access: &S3Access,
     name: &str,
 ) -> Result<()> {
-    let words = ["stream-backup", "--engine", "clone", "--force", "--workers", WORKERS];
+    let words = ["stream-backup", "--quiet", "--engine", "clone", "--force", "--workers", WORKERS];
     let run = setting.rig.dbbackup_on(server, words);
     let run = run.args(["--part-size", PART_BYTES, "--target", &url(access, name)]);
     let mut command = with(run.to_command(), access);

@@ -1,12 +1,11 @@
 //! Another store, a cluster that loses a node, and a store that is gone for minutes: in acceptance runs
-//! alone, but for what is quick.
-use super::{Cloud, FOLDER, url, with};
-use anyhow::{Context as _, Result, ensure};
+//! alone.
+use super::{Cloud, url};
+use anyhow::Result;
 use dbbackup_testkit::{
-    Fault, FaultRule, Running, S3Operation, S3Options, S3Store, ServerOptions, env, pause,
-    wait_until,
+    Fault, FaultRule, Running, S3Operation, S3Options, S3Store, ServerOptions, pause, wait_until,
 };
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// How long the store is away. Neither server nor run may be told that this could happen.
 const OUTAGE: Duration = Duration::from_secs(150);
@@ -27,9 +26,6 @@ fn in_the_middle(cloud: &Cloud, engine: &str, name: &str) -> Result<Running> {
 
 #[test]
 fn a_cluster_loses_a_node_in_the_middle_of_an_upload() -> Result<()> {
-    if !env::is_acceptance() {
-        return Ok(());
-    }
     let store = S3Options::default().further_nodes(2);
     let mut cloud = Cloud::of(60_000, ServerOptions::default(), store)?;
     let run = in_the_middle(&cloud, "mysqldump", "db.sql")?;
@@ -42,9 +38,6 @@ fn a_cluster_loses_a_node_in_the_middle_of_an_upload() -> Result<()> {
 
 #[test]
 fn minutes_without_a_store_are_survived() -> Result<()> {
-    if !env::is_acceptance() {
-        return Ok(());
-    }
     let server = SERVER_PATIENCE.into_iter().fold(ServerOptions::default(), ServerOptions::arg);
     let mut cloud = Cloud::of(60_000, server, S3Options::default())?;
     for (engine, name) in [("mysqldump", "db.sql"), ("clone", "db.tar")] {
@@ -62,9 +55,6 @@ fn minutes_without_a_store_are_survived() -> Result<()> {
 
 #[test]
 fn a_store_that_ignores_conditions_is_named_for_it() -> Result<()> {
-    if !env::is_acceptance() {
-        return Ok(());
-    }
     let store = S3Options::default().store(S3Store::Garage);
     let cloud = Cloud::of(20_000, ServerOptions::default(), store)?;
     let asked = ["--encryption", "AES256"];
@@ -82,32 +72,4 @@ fn a_store_that_ignores_conditions_is_named_for_it() -> Result<()> {
     let restore = ["restore", &url("db.tar.zst"), "--target-dir", "restored"];
     cloud.dbbackup(&restore).run()?.expect_success()?;
     cloud.expect_nothing_left()
-}
-
-#[test]
-fn backups_are_locked_where_the_bucket_can() -> Result<()> {
-    let cloud = Cloud::start(1000)?;
-    let access = cloud.access().bucket("vault");
-    access.client()?.create_locking_bucket()?;
-    let backup = |target: &str| {
-        let arguments = ["stream-backup", "--engine", "mysqldump", "--target", target];
-        let run = with(cloud.rig.dbbackup_on(&cloud.server, arguments), &access);
-        run.args(["--object-lock", "GOVERNANCE:2d"]).run()
-    };
-    backup(&format!("s3://vault/{FOLDER}/db.sql.gz"))?.expect_success()?;
-    let now: i64 = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().try_into()?;
-    for name in ["db.sql.gz", "db.sql.gz.manifest.json"] {
-        let head = access.client()?.head(&format!("{FOLDER}/{name}"))?.context(name)?;
-        let (mode, until) = head.locked.with_context(|| format!("{name} is not locked"))?;
-        ensure!(mode == "GOVERNANCE", "{name}: {mode}");
-        let days: i64 = (until - now + 3600) / 86_400;
-        ensure!(days == 2, "{name} is locked for {days} days");
-    }
-    ensure!(access.client()?.keys(FOLDER)?.len() == 2, "more than the backup is left");
-    // A bucket without locks either refuses or is named for it; it is never silent.
-    let outcome = backup(&url("db.sql.gz"))?;
-    ensure!(outcome.code() != Some(0), "{outcome}");
-    let said = outcome.to_string().to_lowercase();
-    ensure!(said.contains("object lock") || said.contains("object_lock"), "{outcome}");
-    Ok(())
 }
