@@ -1,7 +1,8 @@
 //! `cargo xtask servers`: fetches what the tests run against, for work without a network.
 use anyhow::{Result, anyhow};
 use dbbackup_testkit::{
-    Flavor, GuestKind, Peers, S3Options, S3Peers, S3Server, Server, ServerOptions, ServerTree,
+    Flavor, GuestKind, Peers, S3Options, S3Peers, S3Server, S3Store, Server, ServerOptions,
+    ServerTree,
 };
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -38,9 +39,18 @@ pub(crate) fn run(args: &ServersArgs) -> Result<()> {
 pub(crate) fn prepare() -> Result<()> {
     println!("== servers");
     Flavor::COVERED.into_iter().try_for_each(prepare_one)?;
+    prepare_store(S3Store::SeaweedFs)
+}
+
+/// What acceptance runs use besides: a second store, whose build takes longer than a test may.
+pub(crate) fn prepare_for_acceptance() -> Result<()> {
+    prepare_store(S3Store::Garage)
+}
+
+fn prepare_store(kind: S3Store) -> Result<()> {
     let started = Instant::now();
-    let store = S3Server::start(S3Options::default())?;
-    println!("   S3 at {} ({:.1} s)", store.endpoint(), started.elapsed().as_secs_f64());
+    let store = S3Server::start(S3Options::default().store(kind))?;
+    println!("   {kind:?} at {} ({:.1} s)", store.endpoint(), started.elapsed().as_secs_f64());
     Ok(())
 }
 

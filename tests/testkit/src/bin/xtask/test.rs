@@ -26,6 +26,9 @@ pub(crate) fn run(args: &TestArgs) -> Result<()> {
     step::run("lints", cargo()?.args(CLIPPY))?;
     let product_file = build()?;
     servers::prepare()?;
+    if args.acceptance {
+        servers::prepare_for_acceptance()?;
+    }
     guests.wait()?;
     let outcome = run_tests(args, &product_file)?;
     outcome.report()

@@ -16,7 +16,7 @@ const DISK_BYTES: u64 = 16 << 30;
 struct Row {
     engine: &'static str,
     backup_s: f64,
-    lock_ms: f64,
+    locks: Held,
     disk_mb: f64,
     transfer: String,
 }
@@ -48,8 +48,8 @@ pub(crate) fn print(setting: &Setting, peers: &S3Peers, access: &S3Access) -> Re
     );
     for row in rows {
         println!(
-            "| {} | {:.1} s | {:.0} ms | {:.0} MB | {} |",
-            row.engine, row.backup_s, row.lock_ms, row.disk_mb, row.transfer
+            "| {} | {:.1} s | {} | {:.0} MB | {} |",
+            row.engine, row.backup_s, row.locks, row.disk_mb, row.transfer
         );
     }
     println!();
@@ -66,7 +66,7 @@ fn into_file(
 ) -> Result<Row> {
     let output = setting.path(output);
     let backup_s = timed(|| chain(vec![backup(setting, server, engine, &output)], None))?;
-    let lock_ms = held_ms(&fs::read(manifest_of(&output))?)?;
+    let locks = Held::of(&fs::read(manifest_of(&output))?)?;
     #[allow(clippy::cast_precision_loss, reason = "sizes that a double counts exactly")]
     let disk_mb = fs::metadata(&output)?.len() as f64 / 1e6;
     let transfer_s = timed(|| {
@@ -77,7 +77,7 @@ fn into_file(
     })?;
     remove(&output)?;
     remove(&manifest_of(&output))?;
-    Ok(Row { engine, backup_s, lock_ms, disk_mb, transfer: format!("{transfer_s:.1} s after it") })
+    Ok(Row { engine, backup_s, locks, disk_mb, transfer: format!("{transfer_s:.1} s after it") })
 }
 
 /// A clone straight into the store.
@@ -85,9 +85,9 @@ fn straight(setting: &Setting, access: &S3Access, server: &Server) -> Result<Row
     let name = "streamed.tar.gz";
     let backup_s = timed(|| stream(setting, server, access, name))?;
     let manifest = access.client()?.get(&format!("bench/{name}.manifest.json"))?;
-    let lock_ms = held_ms(&manifest)?;
+    let locks = Held::of(&manifest)?;
     let (engine, transfer) = ("clone, streamed", "parallel, in it".to_owned());
-    Ok(Row { engine, backup_s, lock_ms, disk_mb: 0.0, transfer })
+    Ok(Row { engine, backup_s, locks, disk_mb: 0.0, transfer })
 }
 
 fn timed(work: impl FnOnce() -> Result<()>) -> Result<f64> {
@@ -96,10 +96,33 @@ fn timed(work: impl FnOnce() -> Result<()>) -> Result<f64> {
     Ok(started.elapsed().as_secs_f64())
 }
 
-/// Sum of the times that locks were held.
-fn held_ms(manifest: &[u8]) -> Result<f64> {
-    let manifest: serde_json::Value = serde_json::from_slice(manifest)?;
-    let locks = manifest.get("locks").and_then(|locks| locks.as_array());
-    let locks = locks.context("a manifest without locks")?;
-    Ok(locks.iter().filter_map(|lock| lock.get("held_ms")?.as_f64()).sum())
+/// How long locks were held, milliseconds.
+struct Held {
+    /// Those that commits had to wait for.
+    commits: u64,
+    /// Those that only DDL had to wait for.
+    ddl: u64,
+}
+
+impl Held {
+    fn of(manifest: &[u8]) -> Result<Self> {
+        let manifest: serde_json::Value = serde_json::from_slice(manifest)?;
+        let locks = manifest.get("locks").and_then(|locks| locks.as_array());
+        let mut held = Self { commits: 0, ddl: 0 };
+        for lock in locks.context("a manifest without locks")? {
+            let blocks = lock.get("blocks_commits").and_then(serde_json::Value::as_bool);
+            let sum = if blocks == Some(true) { &mut held.commits } else { &mut held.ddl };
+            *sum += lock.get("held_ms").and_then(serde_json::Value::as_u64).unwrap_or_default();
+        }
+        Ok(held)
+    }
+}
+
+impl std::fmt::Display for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self { commits, ddl: 0 } => write!(f, "{commits} ms"),
+            Self { commits, ddl } => write!(f, "{commits} ms; DDL {ddl} ms"),
+        }
+    }
 }

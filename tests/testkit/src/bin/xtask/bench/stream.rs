@@ -6,7 +6,9 @@ use super::dump::{backup, options};
 use super::figure::{Bound, Figure};
 use super::setting::{Setting, manifest_of, remove};
 use anyhow::{Context, Result};
-use dbbackup_testkit::{DataSet, S3Access, S3Options, S3Peers, S3Server, S3Sink, S3Store, Server};
+use dbbackup_testkit::{
+    DataSet, Invocation, Rig, S3Access, S3Options, S3Peers, S3Server, S3Sink, S3Store, Server,
+};
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,8 @@ const PART_MIB: &str = "16";
 const PART_BYTES: &str = "16777216";
 /// Bytes of a random stream at scale 1.
 const INPUT_BYTES: f64 = (1 << 30) as f64;
+/// Who only uploads.
+const PEERS: [&str; 3] = ["s5cmd", "rclone", "aws"];
 /// Folder of the bucket.
 const FOLDER: &str = "bench";
 
@@ -28,7 +32,8 @@ pub(crate) fn measure(setting: &Setting) -> Result<Vec<Figure>> {
     let mut figures = uploads(setting, &peers, "sink", sink.access())?;
     figures.extend(with_server(setting, &peers, |backups| {
         Ok(vec![
-            backups.processors(&sink.access())?,
+            backups.processors(&sink.access(), "s5cmd")?,
+            backups.processors(&sink.access(), "aws")?,
             backups.beside_a_file("sink", &sink.access())?,
         ])
     })?);
@@ -71,19 +76,25 @@ fn uploads(
     access: S3Access,
 ) -> Result<Vec<Figure>> {
     let input = setting.path("random");
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a positive size far below the largest"
-    )]
-    random_file(&input, (INPUT_BYTES * setting.scale) as u64)?;
+    random_file(&input, input_bytes(setting))?;
     let uploads = Uploads { setting, peers, input: &input, store, access };
     let mut figures = Vec::new();
-    for peer in ["s5cmd", "rclone", "aws"] {
-        figures.extend(uploads.beside(peer)?);
+    for peer in PEERS {
+        for bodies in [Bodies::Signed, Bodies::Unsigned] {
+            figures.extend(uploads.beside(peer, bodies)?);
+        }
     }
     remove(&input)?;
     Ok(figures)
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a positive size far below the largest"
+)]
+fn input_bytes(setting: &Setting) -> u64 {
+    (INPUT_BYTES * setting.scale) as u64
 }
 
 /// A file that nothing can compress.
@@ -93,6 +104,29 @@ fn random_file(path: &Path, bytes: u64) -> Result<()> {
     std::io::copy(&mut random.take(bytes), &mut file)
         .with_context(|| format!("write {}", path.display()))?;
     Ok(())
+}
+
+/// Whether a request's signature covers its body, which costs a sha256 of every byte.
+#[derive(Clone, Copy)]
+enum Bodies {
+    /// As every peer does over http, and we unless told otherwise.
+    Signed,
+    /// As over https, where TLS guards the body; here the CRC64NVME alone does.
+    Unsigned,
+}
+
+impl Bodies {
+    fn named(self, what: &str) -> String {
+        match self {
+            Self::Signed => what.to_owned(),
+            Self::Unsigned => format!("{what}, bodies unsigned"),
+        }
+    }
+
+    /// The engine's option for it.
+    fn option(self) -> String {
+        format!("unsigned_payload={}", matches!(self, Self::Unsigned))
+    }
 }
 
 /// A stream of random bytes into a store.
@@ -106,11 +140,11 @@ struct Uploads<'a> {
 
 impl Uploads<'_> {
     /// At least 1.3 times as fast as a peer, with at most 0.35 of its processor time.
-    fn beside(&self, peer: &str) -> Result<[Figure; 2]> {
-        let begun = Figure::begin("s3: upload", self.store)?;
-        let cpu = begun.another("s3: upload, CPU");
+    fn beside(&self, peer: &str, bodies: Bodies) -> Result<[Figure; 2]> {
+        let begun = Figure::begin(bodies.named("s3: upload"), self.store)?;
+        let cpu = begun.another(bodies.named("s3: upload, CPU"));
         let rounds = contest(self.setting).run(
-            |_| self.run_on_input(self.ours()),
+            |_| self.run_on_input(self.ours(bodies)),
             |output| self.run_on_input(pipe(self.peers, peer, &self.access, output)?),
         )?;
         let ratio = |round: &Round| round.ours.usage.cpu / round.peer.usage.cpu;
@@ -119,10 +153,11 @@ impl Uploads<'_> {
         Ok([begun.ratio(peer, Bound::AtMost(1.0 / 1.3), rounds)?, cpu])
     }
 
-    fn ours(&self) -> Command {
+    fn ours(&self, bodies: Bodies) -> Command {
         let mut streamer = Command::new(self.setting.example("stream_to_s3"));
         streamer.args([&self.access.endpoint, &self.access.bucket, "ours"]);
         streamer.args([format!("workers={WORKERS}"), format!("part_size={PART_BYTES}")]);
+        streamer.arg(bodies.option());
         streamer.envs(self.access.env());
         streamer
     }
@@ -181,20 +216,31 @@ struct Backups<'a> {
 }
 
 impl Backups<'_> {
-    /// Everything that a backup does (the protocol, the page check, sha256, the manifest) beside the
-    /// best peer, which only uploads the same bytes: at most 0.6 of its processor time.
-    fn processors(&self, access: &S3Access) -> Result<Figure> {
-        let archive = self.setting.path("clone.tar");
-        chain(vec![backup(self.setting, self.server, "clone", &archive)], None)?;
-        let begun = Figure::begin("s3: clone .tar, CPU", "sysbench, sink")?;
+    /// What every backup does (sha256 of each member and of the artefact, CRC64NVME, the manifest) beside
+    /// a peer that only uploads as many bytes: at most 0.6 of its processor time. The engine costs
+    /// nothing, so that this is the host.
+    fn processors(&self, access: &S3Access, peer: &str) -> Result<Figure> {
+        let input = self.setting.path("random");
+        random_file(&input, input_bytes(self.setting))?;
+        let rig = Rig::of(&self.setting.product)?;
+        rig.add_plugin(&self.setting.example("flood"))?;
+        let begun = Figure::begin("s3: stream-backup .tar, CPU, bodies unsigned", "sink")?;
         let rounds = contest(self.setting).run(
-            |_| self.stream(access, "clone.tar"),
-            |output| run_on(pipe(self.peers, "s5cmd", access, output)?, &archive),
+            |_| self.flood(&rig, access),
+            |output| run_on(pipe(self.peers, peer, access, output)?, &input),
         )?;
-        remove(&archive)?;
-        remove(&manifest_of(&archive))?;
+        remove(&input)?;
         let ratio = |round: &Round| round.ours.usage.cpu / round.peer.usage.cpu;
-        begun.value("s5cmd", Bound::AtMost(0.6), "of it", rounds.iter().map(ratio).collect())
+        begun.value(peer, Bound::AtMost(0.6), "of it", rounds.iter().map(ratio).collect())
+    }
+
+    /// A vendor's engine that has nothing to do, straight into a store.
+    fn flood(&self, rig: &Rig, access: &S3Access) -> Result<()> {
+        let bytes = format!("bytes={}", input_bytes(self.setting));
+        let words = ["stream-backup", "--quiet", "--engine", "flood", "--engine-option", &bytes];
+        let run = rig.dbbackup_on(self.server, words);
+        let run = run.args(["--engine-option", "chunk_bytes=1048576", "--target-option"]);
+        into(run.arg(Bodies::Unsigned.option()), access, "flood.tar")
     }
 
     /// A clone into a store beside one into a local file.
@@ -251,9 +297,14 @@ pub(crate) fn stream(
     access: &S3Access,
     name: &str,
 ) -> Result<()> {
-    let words = ["stream-backup", "--quiet", "--engine", "clone", "--force", "--workers", WORKERS];
-    let run = setting.rig.dbbackup_on(server, words);
-    let run = run.args(["--part-size", PART_BYTES, "--target", &url(access, name)]);
+    let words = ["stream-backup", "--quiet", "--engine", "clone"];
+    into(setting.rig.dbbackup_on(server, words), access, name)
+}
+
+/// Runs a backup into a store.
+fn into(run: Invocation, access: &S3Access, name: &str) -> Result<()> {
+    let run = run.args(["--force", "--workers", WORKERS, "--part-size", PART_BYTES]);
+    let run = run.args(["--target", &url(access, name)]);
     let mut command = with(run.to_command(), access);
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
     let status = status.context("start dbbackup")?;
