@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use dbbackup_plugin_api::document::target::TargetLimits;
 use std::{
     collections::VecDeque,
-    io,
+    io::{self, Read as _},
     ops::Range,
     sync::{Mutex, PoisonError},
     thread,
@@ -43,6 +43,8 @@ struct State {
     growth: u64,
     under_way: VecDeque<UnderWay>,
     current: Option<Block>,
+    /// Room of blocks that were read, for the next ones: memory that is known already.
+    spare: Vec<Vec<u8>>,
     /// None before the first fetch.
     fetches: Option<Sender<Fetch>>,
 }
@@ -62,6 +64,8 @@ struct Block {
 /// A block that is to be fetched.
 struct Fetch {
     range: Range<u64>,
+    /// What it may be fetched into.
+    room: Vec<u8>,
     answer: Sender<Result<Vec<u8>, PluginError>>,
 }
 
@@ -90,13 +94,29 @@ impl ReadAheadObject {
     /// # Errors
     /// The engine's, inside an [`io::Error`].
     pub(crate) fn read(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        if offset >= self.length() || buffer.is_empty() {
+        if buffer.is_empty() {
             return Ok(0);
+        }
+        self.with_bytes(offset, buffer.len(), |mut bytes| bytes.read(buffer))?
+    }
+
+    /// Shows the bytes from `offset` on, at most so many and none only at the end, without a copy.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub(crate) fn with_bytes<T>(
+        &self,
+        offset: u64,
+        most: usize,
+        take: impl FnOnce(&[u8]) -> T,
+    ) -> io::Result<T> {
+        if offset >= self.length() {
+            return Ok(take(&[]));
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if let Some(length) = state.copy(offset, buffer) {
-                return Ok(length);
+            if let Some(bytes) = state.at_hand(offset) {
+                return Ok(take(bytes.get(..most).unwrap_or(bytes)));
             }
             state.drop_passed(offset);
             match state.take_first(|first| first.range.contains(&offset)) {
@@ -108,7 +128,7 @@ impl ReadAheadObject {
                     if bytes.is_empty() {
                         return Err(io::ErrorKind::UnexpectedEof.into());
                     }
-                    state.current = Some(Block { offset: first.range.start, bytes });
+                    state.replace(Block { offset: first.range.start, bytes });
                 }
                 None => {
                     let range = self.unannounced(&mut state, offset);
@@ -137,7 +157,8 @@ impl ReadAheadObject {
             let end = state.next.saturating_add(self.block_bytes).min(state.expected.end);
             let (answer, under_way) = bounded(1);
             let range = state.next..end;
-            let fetch = Fetch { range: range.clone(), answer };
+            let room = state.spare.pop().unwrap_or_default();
+            let fetch = Fetch { range: range.clone(), room, answer };
             let fetches = match &state.fetches {
                 Some(fetches) => fetches,
                 None => state.fetches.insert(self.start_threads()?),
@@ -171,14 +192,17 @@ impl State {
         self.expected = range;
     }
 
-    /// Copies what is at hand.
-    fn copy(&self, offset: u64, buffer: &mut [u8]) -> Option<usize> {
+    /// What is here from an offset on.
+    fn at_hand(&self, offset: u64) -> Option<&[u8]> {
         let block = self.current.as_ref()?;
         let start = usize::try_from(offset.checked_sub(block.offset)?).ok()?;
-        let at_hand = block.bytes.get(start..).filter(|bytes| !bytes.is_empty())?;
-        let length = at_hand.len().min(buffer.len());
-        buffer.get_mut(..length)?.copy_from_slice(at_hand.get(..length)?);
-        Some(length)
+        block.bytes.get(start..).filter(|bytes| !bytes.is_empty())
+    }
+
+    /// Goes on to the next block.
+    fn replace(&mut self, block: Block) {
+        let passed = self.current.replace(block);
+        self.spare.extend(passed.map(|block| block.bytes));
     }
 
     /// The first block under way, if it is such a one.
@@ -194,15 +218,19 @@ impl State {
 
 /// A thread that fetches until nobody can ask any more.
 fn fetch_all(queue: &Receiver<Fetch>, reader: &LoadedReader) {
-    for Fetch { range, answer } in queue {
+    for Fetch { range, room, answer } in queue {
         // Nobody waits any more if the reader has gone elsewhere.
-        drop(answer.send(fetch(range, reader)));
+        drop(answer.send(fetch(range, room, reader)));
     }
 }
 
-fn fetch(range: Range<u64>, reader: &LoadedReader) -> Result<Vec<u8>, PluginError> {
+fn fetch(
+    range: Range<u64>,
+    mut bytes: Vec<u8>,
+    reader: &LoadedReader,
+) -> Result<Vec<u8>, PluginError> {
     let wanted = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-    let mut bytes = vec![0; wanted];
+    bytes.resize(wanted, 0);
     let mut filled = 0;
     while filled < wanted {
         let rest = bytes.get_mut(filled..).unwrap_or_default();

@@ -114,16 +114,16 @@ impl Session<'_> {
 
     fn read(&mut self, object: usize, offset: u64, bytes: u64) -> io::Result<()> {
         let bytes = usize::try_from(bytes.min(MOST_READ_BYTES)).unwrap_or(usize::MAX);
-        let mut buffer = vec![0; bytes];
         let Some(object) = self.objects.get(object) else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "no such object is open"));
         };
-        match object.read(offset, &mut buffer) {
-            Ok(length) => {
-                let content = buffer.get(..length).unwrap_or_default();
-                send(&mut self.socket, &Answer::Bytes { bytes: content.len() as u64 })?;
-                self.socket.write_all(content)
-            }
+        let socket = &mut self.socket;
+        let sent = object.with_bytes(offset, bytes, |content| -> io::Result<()> {
+            send(socket, &Answer::Bytes { bytes: content.len() as u64 })?;
+            socket.write_all(content)
+        });
+        match sent {
+            Ok(sent) => sent,
             Err(error) => match error.downcast::<PluginError>() {
                 Ok(error) => send(&mut self.socket, &failed(&error)),
                 Err(error) => Err(error),
