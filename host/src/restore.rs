@@ -129,8 +129,21 @@ pub fn run(
     observer: &dyn Observer,
     cancel: &CancelFlag,
 ) -> Result<RestoreOutcome, Failure> {
-    let opened = OpenArtefact::open(&job.artefact, runtime, cancel)?;
-    let (manifest, warnings) = manifest_of(job, &opened)?;
+    run_on(&OpenArtefact::open(&job.artefact, runtime, cancel)?, job, runtime, observer, cancel)
+}
+
+/// Restores a backup that is open already.
+///
+/// # Errors
+/// As for [`run`].
+pub(crate) fn run_on(
+    opened: &OpenArtefact,
+    job: &RestoreJob,
+    runtime: &Runtime<'_>,
+    observer: &dyn Observer,
+    cancel: &CancelFlag,
+) -> Result<RestoreOutcome, Failure> {
+    let (manifest, warnings) = manifest_of(job, opened)?;
     let artefact = opened.identified(&manifest.encoding, &manifest.objects, &job.identities)?;
     let run_id = new_run_id(Timestamp::now());
     let restore = Restore { job, runtime, observer, cancel, manifest, artefact, run_id };

@@ -115,12 +115,25 @@ pub fn run(
     observer: &dyn Observer,
     cancel: &CancelFlag,
 ) -> Result<VerifyReport, Failure> {
+    run_on(OpenArtefact::open(&job.artefact, runtime, cancel)?, job, runtime, observer, cancel)
+}
+
+/// Verifies a backup that is open already.
+///
+/// # Errors
+/// As for [`run`].
+pub(crate) fn run_on(
+    artefact: OpenArtefact,
+    job: &VerifyJob,
+    runtime: &Runtime<'_>,
+    observer: &dyn Observer,
+    cancel: &CancelFlag,
+) -> Result<VerifyReport, Failure> {
     let mut report = VerifyReport {
         artefact: job.artefact.clone(),
         level: job.level,
         ..VerifyReport::default()
     };
-    let artefact = OpenArtefact::open(&job.artefact, runtime, cancel)?;
     let manifest = match artefact.manifest() {
         Ok(manifest) => manifest,
         Err(error) => return problem(report, error).map_err(Failure::from),

@@ -1,6 +1,7 @@
 //! `dbbackup restore`: brings a backup back.
 use super::{Context, backup::secrets, deadline::Deadline};
 use crate::{
+    artefact::OpenArtefact,
     cli::{ConnectionArgs, KeyValue, TargetArgs, UsageError, duration, key_value},
     config::units::format_size,
     engine_options::EngineOptions,
@@ -71,8 +72,9 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> CommandResult {
     let limits = Limits { stall: args.stall_timeout, ..Limits::default() };
     let runtime = context.runtime(&registry, limits)?;
     let artefact = Place::find(&args.artefact, &registry, &args.target.options(&context.config))?;
+    let opened = OpenArtefact::open(&artefact, &runtime, &context.cancel)?;
     let job = RestoreJob {
-        options: options(args, &artefact, context, &registry)?,
+        options: options(args, &opened, context, &registry)?,
         artefact,
         identities: args.identity.clone(),
         destination,
@@ -84,7 +86,8 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> CommandResult {
         secrets,
     };
     let progress = context.progress();
-    let outcome = deadline.judge(restore::run(&job, &runtime, &progress, &context.cancel))?;
+    let outcome = restore::run_on(&opened, &job, &runtime, &progress, &context.cancel);
+    let outcome = deadline.judge(outcome)?;
     drop(progress);
     outcome.warnings.iter().for_each(|warning| context.warn(warning.clone()));
     Ok(report(&job, &outcome))
@@ -117,25 +120,24 @@ fn destination(
 
 fn options(
     args: &RestoreArgs,
-    artefact: &Place,
+    artefact: &OpenArtefact,
     context: &Context,
     registry: &Registry,
 ) -> Result<Value, Failure> {
     let given = args.engine_options.iter().cloned().map(|option| (option.key, option.value));
     let options =
         EngineOptions { given: given.collect(), ..EngineOptions::of_config(&context.config) };
-    options_of_engine(artefact, &options, registry, context)
+    options_of_engine(artefact, &options, registry)
 }
 
 /// Options of the engine that made a backup; none where the engine is not known, because a backup of
 /// files alone restores and verifies without it.
 pub(super) fn options_of_engine(
-    artefact: &Place,
+    artefact: &OpenArtefact,
     options: &EngineOptions,
     registry: &Registry,
-    context: &Context,
 ) -> Result<Value, Failure> {
-    let Ok(manifest) = context.open(artefact, registry)?.manifest() else { return Ok(Value::Null) };
+    let Ok(manifest) = artefact.manifest() else { return Ok(Value::Null) };
     match registry.engine(&manifest.engine.id) {
         Ok(found) => Ok(options.of(found.engine)?),
         Err(_) => Ok(Value::Null),

@@ -1,6 +1,7 @@
 //! `dbbackup verify`: proves that a backup, or every backup of a location, is what its manifest says.
 use super::{Context, Places, deadline::Deadline, list::locations, restore::options_of_engine};
 use crate::{
+    artefact::OpenArtefact,
     catalog::CatalogEntry,
     cli::{TargetArgs, duration},
     config::units::format_size,
@@ -82,15 +83,16 @@ fn one(
     runtime: &Runtime<'_>,
 ) -> Result<VerifyReport, Failure> {
     let options = EngineOptions::of_config(&context.config);
+    let opened = OpenArtefact::open(&entry.artefact, runtime, &context.cancel)?;
     let job = VerifyJob {
         artefact: entry.artefact.clone(),
         identities: args.identity.clone(),
         level: args.level,
         mysqld: args.mysqld.clone(),
-        options: options_of_engine(&entry.artefact, &options, registry, context)?,
+        options: options_of_engine(&opened, &options, registry)?,
         secrets: Secrets::new(),
     };
-    verify::run(&job, runtime, &context.progress(), &context.cancel)
+    verify::run_on(opened, &job, runtime, &context.progress(), &context.cancel)
 }
 
 fn report(reports: &[VerifyReport]) -> Report {
