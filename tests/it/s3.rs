@@ -16,14 +16,17 @@ mod unanswered;
 use crate::cloned::text;
 use anyhow::{Context as _, Result, ensure};
 use dbbackup_testkit::{
-    Flavor, Invocation, Rig, S3_BUCKET, S3Access, S3Client, S3FaultProxy, S3Options, S3Server,
-    SampleTables, Server, ServerOptions,
+    Fault, FaultRule, Flavor, Invocation, Rig, Running, S3_BUCKET, S3Access, S3Client,
+    S3FaultProxy, S3Operation, S3Options, S3Server, SampleTables, Server, ServerOptions,
+    wait_until,
 };
 use serde_json::Value;
 use std::time::Duration;
 
 /// Longest that one run of `dbbackup` may take here.
 const DEADLINE: Duration = Duration::from_secs(300);
+/// How long it may take until a run sends its first parts.
+const START: Duration = Duration::from_secs(60);
 /// Folder of the bucket that backups go to.
 const FOLDER: &str = "nightly";
 
@@ -69,6 +72,23 @@ impl Cloud {
     fn stream_as(&self, access: &S3Access, engine: &str, name: &str) -> Invocation {
         let arguments = ["stream-backup", "--target", &url(name), "--engine", engine];
         with(self.rig.dbbackup_on(&self.server, arguments), access).args(["--part-size", "5M"])
+    }
+
+    /// A `stream-backup` that is at work: some of its parts are on their way, slowly.
+    fn in_the_middle(&self, engine: &str, name: &str) -> Result<Running> {
+        self.proxy.forget();
+        self.proxy.add(FaultRule::on(S3Operation::Part, Fault::Slow(4000)));
+        let mut run = self.stream(engine, name).deadline(2 * DEADLINE).start()?;
+        self.wait_for_parts(5)?;
+        ensure!(run.is_running(), "it is done already");
+        Ok(run)
+    }
+
+    /// Waits until so many parts are on their way through the proxy.
+    fn wait_for_parts(&self, parts: usize) -> Result<()> {
+        wait_until("parts are on their way", START, || {
+            Ok(self.proxy.requests_of(S3Operation::Part).len() >= parts)
+        })
     }
 
     /// The store as it is, without the proxy.

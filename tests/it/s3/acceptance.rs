@@ -2,9 +2,7 @@
 //! alone.
 use super::{Cloud, url};
 use anyhow::Result;
-use dbbackup_testkit::{
-    Fault, FaultRule, Running, S3Operation, S3Options, S3Store, ServerOptions, pause, wait_until,
-};
+use dbbackup_testkit::{S3Options, S3Store, ServerOptions, pause};
 use std::time::Duration;
 
 /// How long the store is away. Neither server nor run may be told that this could happen.
@@ -13,22 +11,11 @@ const OUTAGE: Duration = Duration::from_secs(150);
 const SERVER_PATIENCE: [&str; 3] =
     ["--wait-timeout=30", "--net-write-timeout=30", "--net-read-timeout=30"];
 
-/// A backup whose parts go up slowly, once so many were sent.
-fn in_the_middle(cloud: &Cloud, engine: &str, name: &str) -> Result<Running> {
-    cloud.proxy.forget();
-    cloud.proxy.add(FaultRule::on(S3Operation::Part, Fault::Slow(20_000)));
-    let run = cloud.stream(engine, name).deadline(Duration::from_secs(600)).start()?;
-    wait_until("parts are on their way", Duration::from_secs(60), || {
-        Ok(cloud.proxy.requests_of(S3Operation::Part).len() >= 5)
-    })?;
-    Ok(run)
-}
-
 #[test]
 fn a_cluster_loses_a_node_in_the_middle_of_an_upload() -> Result<()> {
     let store = S3Options::default().further_nodes(2);
     let mut cloud = Cloud::of(60_000, ServerOptions::default(), store)?;
-    let run = in_the_middle(&cloud, "mysqldump", "db.sql")?;
+    let run = cloud.in_the_middle("mysqldump", "db.sql")?;
     cloud.store.kill_node()?;
     cloud.proxy.clear();
     run.wait()?.expect_success()?;
@@ -41,7 +28,7 @@ fn minutes_without_a_store_are_survived() -> Result<()> {
     let server = SERVER_PATIENCE.into_iter().fold(ServerOptions::default(), ServerOptions::arg);
     let mut cloud = Cloud::of(60_000, server, S3Options::default())?;
     for (engine, name) in [("mysqldump", "db.sql"), ("clone", "db.tar")] {
-        let run = in_the_middle(&cloud, engine, name)?;
+        let run = cloud.in_the_middle(engine, name)?;
         cloud.store.kill()?;
         cloud.proxy.clear();
         pause(OUTAGE);

@@ -126,12 +126,7 @@ fn a_store_in_trouble_is_waited_for_and_a_dead_one_given_up() -> Result<()> {
     let trouble = [FaultRule::on_any(Fault::Status503(None)).percent(30)];
     backed_up(&cloud, "trouble.sql", &trouble)?.expect_success()?;
     // Killed in the middle, and back some seconds later.
-    cloud.proxy.add(FaultRule::on(S3Operation::Part, Fault::Slow(10_000)));
-    let run = cloud.stream("mysqldump", "killed.sql").start()?;
-    dbbackup_testkit::wait_until("parts are on their way", Duration::from_secs(60), || {
-        Ok(cloud.proxy.requests_of(S3Operation::Part).len() > 60)
-    })
-    .ok();
+    let run = cloud.in_the_middle("mysqldump", "killed.sql")?;
     cloud.store.kill()?;
     dbbackup_testkit::pause(Duration::from_secs(4));
     cloud.store.restart()?;
@@ -146,5 +141,18 @@ fn a_store_in_trouble_is_waited_for_and_a_dead_one_given_up() -> Result<()> {
         .run()?;
     outcome.expect_exit(6)?;
     cloud.server.expect_writable_within(Duration::from_secs(5))?;
+    Ok(())
+}
+
+#[test]
+fn a_conflict_that_passes_is_no_backup_in_the_way() -> Result<()> {
+    let cloud = Cloud::start(1000)?;
+    let conflict = FaultRule::on(S3Operation::Put, Fault::Conflict);
+    cloud.proxy.add(conflict.clone().key_suffix(".manifest.json").first(2));
+    cloud.proxy.add(conflict.key_suffix(".run.json").first(1));
+    cloud.stream("mysqldump", "db.sql").run()?.expect_success()?;
+    ensure!(cloud.proxy.faults() == 3, "{} conflicts", cloud.proxy.faults());
+    cloud.expect_objects(&["db.sql", "db.sql.manifest.json"])?;
+    cloud.dbbackup(&["verify", &url("db.sql")]).run()?.expect_success()?;
     Ok(())
 }

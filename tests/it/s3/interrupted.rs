@@ -2,7 +2,9 @@
 //! cleanup does not remove.
 use super::{Cloud, url, with};
 use anyhow::{Result, ensure};
-use dbbackup_testkit::{Fault, FaultRule, Random, S3Operation, Signal, env, pause};
+use dbbackup_testkit::{
+    Fault, FaultRule, Invocation, Random, S3Access, S3Operation, Signal, env, pause,
+};
 use std::time::Duration;
 
 const MOMENTS: u64 = 6;
@@ -58,11 +60,8 @@ fn killed_workers_and_supervisors_leave_nothing_after_a_cleanup() -> Result<()> 
 
 #[test]
 fn an_interrupted_run_gives_its_upload_up() -> Result<()> {
-    let cloud = slowed(60_000)?;
-    let mut run = cloud.stream("mysqldump", "db.sql").start()?;
-    dbbackup_testkit::wait_until("parts are on their way", Duration::from_secs(60), || {
-        Ok(!cloud.proxy.requests_of(S3Operation::Part).is_empty())
-    })?;
+    let cloud = Cloud::start(60_000)?;
+    let mut run = cloud.in_the_middle("mysqldump", "db.sql")?;
     run.signal(Signal::INT)?;
     run.wait()?.expect_exit(130)?;
     cloud.expect_objects(&[])?;
@@ -88,9 +87,7 @@ fn a_crashed_run_whose_keys_may_only_write_leaves_no_parts() -> Result<()> {
     let cloud = slowed(60_000)?;
     let access = cloud.store.write_only().through(&cloud.proxy);
     let run = cloud.stream_as(&access, "mysqldump", "db.sql").start()?;
-    dbbackup_testkit::wait_until("parts are on their way", Duration::from_secs(60), || {
-        Ok(!cloud.proxy.requests_of(S3Operation::Part).is_empty())
-    })?;
+    cloud.wait_for_parts(1)?;
     run.kill9_after(Duration::ZERO)?;
     ensure!(cloud.client()?.uploads()?.len() == 1, "there was no upload to be left");
     // The same keys cannot look for the rest, which is said, and is no reason to fail.
@@ -101,4 +98,27 @@ fn a_crashed_run_whose_keys_may_only_write_leaves_no_parts() -> Result<()> {
     let report = again.expect_success()?.json()?["data"].clone();
     ensure!(report["undone"] == serde_json::json!([]), "it is tried for ever: {report}");
     Ok(())
+}
+
+/// A run with the keys and the region of a bucket, without its address.
+fn with_keys_alone(run: Invocation, access: &S3Access) -> Invocation {
+    let known = access.env().into_iter().filter(|(name, _)| !name.contains("ENDPOINT"));
+    known.fold(run, |run, (name, value)| run.env(name, value))
+}
+
+#[test]
+fn a_crashed_run_is_undone_at_the_store_that_it_wrote_to() -> Result<()> {
+    let cloud = Cloud::start(60_000)?;
+    cloud.proxy.add(FaultRule::on(S3Operation::Part, Fault::Slow(30_000)));
+    let arguments = ["stream-backup", "--engine", "mysqldump", "--target", &url("db.sql")];
+    let run = cloud.rig.dbbackup_on(&cloud.server, arguments).args(["--part-size", "5M"]);
+    let run = with_keys_alone(run, &cloud.access());
+    // The address comes from the environment of that run alone, by the SDK's variable for S3.
+    let run = run.env("AWS_ENDPOINT_URL_S3", cloud.access().endpoint).start()?;
+    cloud.wait_for_parts(1)?;
+    run.kill9_after(Duration::ZERO)?;
+    ensure!(cloud.client()?.uploads()?.len() == 1, "there was no upload to be left");
+    let cleanup = with_keys_alone(cloud.rig.dbbackup(["cleanup"]), &cloud.access());
+    cleanup.run()?.expect_success()?;
+    cloud.expect_objects(&[])
 }

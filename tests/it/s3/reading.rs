@@ -2,7 +2,7 @@
 //! error that leaves nothing half done.
 use super::{Cloud, url};
 use anyhow::{Context as _, Result, ensure};
-use dbbackup_testkit::{Fault, FaultRule, Flavor, S3Operation, Server, ServerOptions, wait_until};
+use dbbackup_testkit::{Fault, FaultRule, Flavor, S3Operation, Server, ServerOptions};
 use std::time::Duration;
 
 /// Faults that pass.
@@ -74,11 +74,7 @@ fn faults_that_last_end_what_reads_and_nothing_is_restored() -> Result<()> {
 #[test]
 fn a_cleanup_survives_what_passes_and_says_what_it_must_leave() -> Result<()> {
     let cloud = Cloud::start(60_000)?;
-    cloud.proxy.add(FaultRule::on(S3Operation::Part, Fault::Slow(30_000)));
-    let run = cloud.stream("mysqldump", "db.sql").start()?;
-    wait_until("parts are on their way", Duration::from_secs(60), || {
-        Ok(!cloud.proxy.requests_of(S3Operation::Part).is_empty())
-    })?;
+    let run = cloud.in_the_middle("mysqldump", "db.sql")?;
     run.kill9_after(Duration::ZERO)?;
     cloud.proxy.clear();
 
@@ -98,4 +94,26 @@ fn a_cleanup_survives_what_passes_and_says_what_it_must_leave() -> Result<()> {
     cloud.proxy.clear();
     cloud.expect_objects(&[])?;
     cloud.expect_nothing_left()
+}
+
+#[test]
+fn an_archived_manifest_hides_no_other_backup() -> Result<()> {
+    let cloud = Cloud::start(1000)?;
+    for name in ["cold.sql", "warm.sql"] {
+        cloud.stream("mysqldump", name).run()?.expect_success()?;
+    }
+    let cold =
+        FaultRule::on(S3Operation::Get, Fault::Archived).key_suffix("cold.sql.manifest.json");
+    cloud.proxy.add(cold);
+    let listed = cloud.data(&["list", &url("")])?;
+    let backups = listed["locations"][0]["backups"].as_array().context("backups")?.clone();
+    let states: Vec<_> = backups.iter().filter_map(|it| it["state"]["state"].as_str()).collect();
+    let incomplete = states.iter().filter(|state| **state == "incomplete").count();
+    ensure!(incomplete == 1 && states.len() == 2, "{listed}");
+    ensure!(listed.to_string().contains("InvalidObjectState"), "no reason is given: {listed}");
+    cloud.dbbackup(&["status", &url("")]).run()?.expect_success()?;
+    let verify = cloud.dbbackup(&["verify", &url("cold.sql")]).run()?;
+    ensure!(verify.code() != Some(0), "{verify}");
+    cloud.dbbackup(&["verify", &url("warm.sql")]).run()?.expect_success()?;
+    Ok(())
 }

@@ -55,3 +55,21 @@ fn of_two_runs_on_one_name_one_writes_and_the_other_says_so() -> Result<()> {
     ensure!(there.is_none(), "a marker is left: {there:?}");
     Ok(())
 }
+
+#[test]
+fn a_replacement_takes_what_no_manifest_vouches_for_with_it() -> Result<()> {
+    let cloud = Cloud::start(1000)?;
+    let client = cloud.client()?;
+    for name in ["db.sql", "db.sql.0002", "db.sql.txt", "other.sql"] {
+        client.put(&format!("{FOLDER}/{name}"), *b"somebody's")?;
+    }
+    cloud.stream("mysqldump", "db.sql").run()?.expect_exit(23)?.expect_stderr("--force")?;
+    cloud.stream("mysqldump", "db.sql").args(["--force"]).run()?.expect_success()?;
+    let info = cloud.data(&["info", &url("db.sql")])?;
+    let object = info["objects"][0]["name"].as_str().context("a name")?.to_owned();
+    let mut names = [object.as_str(), "db.sql.manifest.json", "db.sql.txt", "other.sql"];
+    names.sort_unstable();
+    cloud.expect_objects(&names)?;
+    cloud.dbbackup(&["verify", &url("db.sql")]).run()?.expect_success()?;
+    Ok(())
+}

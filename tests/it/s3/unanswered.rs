@@ -1,8 +1,8 @@
 //! What a store was told to make visible and has not answered: it may appear long after whoever asked
 //! for it is gone, and is kept in mind until it cannot any more.
-use super::{Cloud, FOLDER, url, with};
+use super::Cloud;
 use anyhow::{Context as _, Result, ensure};
-use dbbackup_testkit::{Fault, FaultRule, Invocation, S3Access, S3Operation, Signal, wait_until};
+use dbbackup_testkit::{Fault, FaultRule, S3Operation, Signal, wait_until};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -84,83 +84,4 @@ fn an_hour_earlier(text: &str) -> Result<String> {
     let (time, after) = digits.split_at(end);
     let time: u64 = time.parse()?;
     Ok(format!("{before}\"unanswered_s\":{}{after}", time - 3601))
-}
-
-/// A run with the keys and the region of a bucket, without its address.
-fn with_keys_alone(run: Invocation, access: &S3Access) -> Invocation {
-    let known = access.env().into_iter().filter(|(name, _)| !name.contains("ENDPOINT"));
-    known.fold(run, |run, (name, value)| run.env(name, value))
-}
-
-#[test]
-fn a_crashed_run_is_undone_at_the_store_that_it_wrote_to() -> Result<()> {
-    let cloud = Cloud::start(60_000)?;
-    cloud.proxy.add(FaultRule::on(S3Operation::Part, Fault::Slow(30_000)));
-    let arguments = ["stream-backup", "--engine", "mysqldump", "--target", &url("db.sql")];
-    let run = cloud.rig.dbbackup_on(&cloud.server, arguments).args(["--part-size", "5M"]);
-    let run = with_keys_alone(run, &cloud.access());
-    // The address comes from the environment of that run alone, by the SDK's variable for S3.
-    let run = run.env("AWS_ENDPOINT_URL_S3", cloud.access().endpoint).start()?;
-    wait_until("parts are on their way", PATIENCE, || {
-        Ok(!cloud.proxy.requests_of(S3Operation::Part).is_empty())
-    })?;
-    run.kill9_after(Duration::ZERO)?;
-    ensure!(cloud.client()?.uploads()?.len() == 1, "there was no upload to be left");
-    let cleanup = with_keys_alone(cloud.rig.dbbackup(["cleanup"]), &cloud.access());
-    cleanup.run()?.expect_success()?;
-    cloud.expect_objects(&[])
-}
-
-#[test]
-fn a_conflict_that_passes_is_no_backup_in_the_way() -> Result<()> {
-    let cloud = Cloud::start(1000)?;
-    let conflict = FaultRule::on(S3Operation::Put, Fault::Conflict);
-    cloud.proxy.add(conflict.clone().key_suffix(".manifest.json").first(2));
-    cloud.proxy.add(conflict.key_suffix(".run.json").first(1));
-    cloud.stream("mysqldump", "db.sql").run()?.expect_success()?;
-    ensure!(cloud.proxy.faults() == 3, "{} conflicts", cloud.proxy.faults());
-    cloud.expect_objects(&["db.sql", "db.sql.manifest.json"])?;
-    cloud.dbbackup(&["verify", &url("db.sql")]).run()?.expect_success()?;
-    Ok(())
-}
-
-#[test]
-fn an_archived_manifest_hides_no_other_backup() -> Result<()> {
-    let cloud = Cloud::start(1000)?;
-    for name in ["cold.sql", "warm.sql"] {
-        cloud.stream("mysqldump", name).run()?.expect_success()?;
-    }
-    let cold =
-        FaultRule::on(S3Operation::Get, Fault::Archived).key_suffix("cold.sql.manifest.json");
-    cloud.proxy.add(cold);
-    let listed = cloud.data(&["list", &url("")])?;
-    let backups = listed["locations"][0]["backups"].as_array().context("backups")?.clone();
-    let states: Vec<_> = backups.iter().filter_map(|it| it["state"]["state"].as_str()).collect();
-    let incomplete = states.iter().filter(|state| **state == "incomplete").count();
-    ensure!(incomplete == 1 && states.len() == 2, "{listed}");
-    ensure!(listed.to_string().contains("InvalidObjectState"), "no reason is given: {listed}");
-    cloud.dbbackup(&["status", &url("")]).run()?.expect_success()?;
-    let verify = cloud.dbbackup(&["verify", &url("cold.sql")]).run()?;
-    ensure!(verify.code() != Some(0), "{verify}");
-    cloud.dbbackup(&["verify", &url("warm.sql")]).run()?.expect_success()?;
-    Ok(())
-}
-
-#[test]
-fn a_replacement_takes_what_no_manifest_vouches_for_with_it() -> Result<()> {
-    let cloud = Cloud::start(1000)?;
-    let client = cloud.client()?;
-    for name in ["db.sql", "db.sql.0002", "db.sql.txt", "other.sql"] {
-        client.put(&format!("{FOLDER}/{name}"), *b"somebody's")?;
-    }
-    cloud.stream("mysqldump", "db.sql").run()?.expect_exit(23)?.expect_stderr("--force")?;
-    cloud.stream("mysqldump", "db.sql").args(["--force"]).run()?.expect_success()?;
-    let info = cloud.data(&["info", &url("db.sql")])?;
-    let object = info["objects"][0]["name"].as_str().context("a name")?.to_owned();
-    let mut names = [object.as_str(), "db.sql.manifest.json", "db.sql.txt", "other.sql"];
-    names.sort_unstable();
-    cloud.expect_objects(&names)?;
-    let run = with(cloud.rig.dbbackup(["verify", &url("db.sql")]), &cloud.access());
-    run.run()?.expect_success()?;
-    Ok(())
 }
