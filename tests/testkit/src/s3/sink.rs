@@ -4,6 +4,7 @@
 //! that it proves nothing about a client.
 mod answer;
 mod objects;
+mod tls;
 
 use super::access::S3Access;
 use super::http::{Framing, Head, read_head};
@@ -16,10 +17,14 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::tcp::OwnedReadHalf;
+use tls::Tls;
+use tokio::io::{
+    AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite,
+    AsyncWriteExt as _, BufReader,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
 
 /// What is read of a body at once: large enough that system calls do not count.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -39,6 +44,7 @@ struct Shared {
 pub struct S3Sink {
     shared: Arc<Shared>,
     port: u16,
+    tls: Option<Tls>,
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -49,6 +55,18 @@ impl S3Sink {
     /// # Errors
     /// No port is free.
     pub fn start() -> Result<Self> {
+        Self::start_with(None)
+    }
+
+    /// Starts a sink that speaks `https`, with a certificate from an authority made for it.
+    ///
+    /// # Errors
+    /// No port is free, or the certificates cannot be written.
+    pub fn start_with_tls() -> Result<Self> {
+        Self::start_with(Some(Tls::new()?))
+    }
+
+    fn start_with(tls: Option<Tls>) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let listener = runtime
             .block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
@@ -57,19 +75,20 @@ impl S3Sink {
         let shared = Arc::new(Shared::default());
         let (end, ended) = oneshot::channel();
         let serving = Arc::clone(&shared);
+        let acceptor = tls.as_ref().map(Tls::acceptor);
         let thread = std::thread::Builder::new()
             .name("s3-sink".to_owned())
             .spawn(move || {
                 runtime.block_on(async {
                     tokio::select! {
-                        () = accept(&listener, &serving) => {}
+                        () = accept(&listener, acceptor.as_ref(), &serving) => {}
                         // Told to end, or its owner is gone: both end it.
                         _ = ended => {}
                     }
                 });
             })
             .map_err(|error| anyhow!("start the thread of the S3 sink: {error}"))?;
-        Ok(Self { shared, port, end: Some(end), thread: Some(thread) })
+        Ok(Self { shared, port, tls, end: Some(end), thread: Some(thread) })
     }
 
     /// The port that clients connect to.
@@ -79,7 +98,8 @@ impl S3Sink {
 
     /// The URL that clients connect to.
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     /// A bucket of the sink, with keys that it does not look at.
@@ -89,7 +109,7 @@ impl S3Sink {
             bucket: S3_BUCKET.to_owned(),
             access_key: "sink".to_owned(),
             secret_key: "sink".to_owned(),
-            ca: None,
+            ca: self.tls.as_ref().map(|tls| tls.ca().to_owned()),
         }
     }
 
@@ -115,47 +135,92 @@ impl Drop for S3Sink {
     }
 }
 
-async fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+async fn accept(listener: &TcpListener, acceptor: Option<&TlsAcceptor>, shared: &Arc<Shared>) {
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
-                let shared = Arc::clone(shared);
+                let (acceptor, shared) = (acceptor.cloned(), Arc::clone(shared));
                 // A client that breaks off is its own business.
-                tokio::spawn(async move { drop(serve(client, &shared).await) });
+                tokio::spawn(async move { drop(greet(client, acceptor, &shared).await) });
             }
             Err(_) => tokio::task::yield_now().await,
         }
     }
 }
 
-/// Serves a client until it ends its connection.
-async fn serve(client: TcpStream, shared: &Shared) -> io::Result<()> {
+async fn greet(
+    client: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    shared: &Shared,
+) -> io::Result<()> {
     client.set_nodelay(true)?;
-    let (reader, mut writer) = client.into_split();
+    match acceptor {
+        Some(acceptor) => serve(acceptor.accept(client).await?, shared).await,
+        None => serve(client, shared).await,
+    }
+}
+
+/// Serves a client until it ends its connection.
+async fn serve(client: impl AsyncRead + AsyncWrite, shared: &Shared) -> io::Result<()> {
+    let (reader, mut writer) = tokio::io::split(client);
     let mut reader = BufReader::new(reader);
     let mut buffer = vec![0; BUFFER_BYTES];
     while let Some(head) = read_head(&mut reader).await? {
         let target = Target::of(&head);
         if head.header("expect").is_some() {
             writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+            writer.flush().await?;
         }
-        let length = match head.request_framing()? {
-            Framing::Empty => 0,
-            Framing::Length(length) => length,
-            Framing::Chunked | Framing::UntilEnd => {
-                return writer.write_all(&answer::empty(411, &[])).await;
+        let keeps = target.operation == S3Operation::Put;
+        let (length, kept) = match head.request_framing()? {
+            Framing::Empty => (0, Vec::new()),
+            Framing::Length(length) => {
+                let keeps = keeps && length <= KEPT_BYTES;
+                let kept = read_body(&mut reader, length, keeps, &mut buffer, &shared.received);
+                (length, kept.await?)
+            }
+            Framing::Chunked => {
+                let length = read_chunks(&mut reader, &mut buffer, &shared.received).await?;
+                (length, Vec::new())
+            }
+            Framing::UntilEnd => {
+                writer.write_all(&answer::empty(411, &[])).await?;
+                return writer.flush().await;
             }
         };
-        let keeps = target.operation == S3Operation::Put && length <= KEPT_BYTES;
-        let kept = read_body(&mut reader, length, keeps, &mut buffer, &shared.received).await?;
         writer.write_all(&decide(shared, &head, &target, length, kept)).await?;
+        writer.flush().await?;
     }
     Ok(())
 }
 
+/// Reads a body in chunks to its end, and returns how many bytes were in them.
+async fn read_chunks(
+    reader: &mut (impl AsyncBufRead + Unpin),
+    buffer: &mut [u8],
+    received: &AtomicU64,
+) -> io::Result<u64> {
+    let mut total = 0_u64;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).await?;
+        let size = line.split(';').next().unwrap_or_default().trim();
+        let size = u64::from_str_radix(size, 16)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        read_body(reader, size, false, buffer, received).await?;
+        // The end of the chunk, or of a body without trailers.
+        line.clear();
+        reader.read_line(&mut line).await?;
+        total = total.saturating_add(size);
+        if size == 0 {
+            return Ok(total);
+        }
+    }
+}
+
 /// Reads a body to its end, into the buffer again and again; returns it only if it is to be kept.
 async fn read_body(
-    reader: &mut BufReader<OwnedReadHalf>,
+    reader: &mut (impl AsyncRead + Unpin),
     length: u64,
     keeps: bool,
     buffer: &mut [u8],

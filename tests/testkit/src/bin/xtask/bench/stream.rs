@@ -25,19 +25,25 @@ const PEERS: [&str; 3] = ["s5cmd", "rclone", "aws"];
 /// Folder of the bucket.
 const FOLDER: &str = "bench";
 
-/// Into a sink, which takes no time of its own; then the handbook's table.
+/// Into a sink, which takes no time of its own; out of a store that takes little; then the
+/// handbook's table.
 pub(crate) fn measure(setting: &Setting) -> Result<Vec<Figure>> {
     let peers = S3Peers::fetch()?;
     let sink = S3Sink::start()?;
-    let mut figures = uploads(setting, &peers, "sink", sink.access())?;
+    let tls = S3Sink::start_with_tls()?;
+    let both = [Bodies::AsByDefault, Bodies::Unsigned];
+    let mut figures = uploads(setting, &peers, "sink", sink.access(), &both)?;
+    let https = [Bodies::AsByDefault];
+    figures.extend(uploads(setting, &peers, "sink over https", tls.access(), &https)?);
+    let store = S3Server::start(S3Options::default())?;
     figures.extend(with_server(setting, &peers, |backups| {
         Ok(vec![
-            backups.processors(&sink.access(), "s5cmd")?,
-            backups.processors(&sink.access(), "aws")?,
+            backups.processors(&tls.access(), "s5cmd")?,
+            backups.processors(&tls.access(), "aws")?,
             backups.beside_a_file("sink", &sink.access())?,
+            backups.restore("SeaweedFS", &store.access())?,
         ])
     })?);
-    let store = S3Server::start(S3Options::default())?;
     comparison::print(setting, &peers, &store.access())?;
     Ok(figures)
 }
@@ -46,11 +52,12 @@ pub(crate) fn measure(setting: &Setting) -> Result<Vec<Figure>> {
 pub(crate) fn measure_store(setting: &Setting) -> Result<Vec<Figure>> {
     let peers = S3Peers::fetch()?;
     let garage = S3Server::start(S3Options::default().store(S3Store::Garage))?;
-    let mut figures = uploads(setting, &peers, "Garage", garage.access())?;
+    let both = [Bodies::AsByDefault, Bodies::Unsigned];
+    let mut figures = uploads(setting, &peers, "Garage", garage.access(), &both)?;
     figures.extend(with_server(setting, &peers, |backups| {
         Ok(vec![
             backups.beside_a_file("Garage", &garage.access())?,
-            backups.restore(&garage.access())?,
+            backups.restore("Garage", &garage.access())?,
         ])
     })?);
     Ok(figures)
@@ -74,14 +81,15 @@ fn uploads(
     peers: &S3Peers,
     store: &str,
     access: S3Access,
+    bodies: &[Bodies],
 ) -> Result<Vec<Figure>> {
     let input = setting.path("random");
     random_file(&input, input_bytes(setting))?;
     let uploads = Uploads { setting, peers, input: &input, store, access };
     let mut figures = Vec::new();
     for peer in PEERS {
-        for bodies in [Bodies::Signed, Bodies::Unsigned] {
-            figures.extend(uploads.beside(peer, bodies)?);
+        for bodies in bodies {
+            figures.extend(uploads.beside(peer, *bodies)?);
         }
     }
     remove(&input)?;
@@ -109,23 +117,26 @@ fn random_file(path: &Path, bytes: u64) -> Result<()> {
 /// Whether a request's signature covers its body, which costs a sha256 of every byte.
 #[derive(Clone, Copy)]
 enum Bodies {
-    /// As every peer does over http, and we unless told otherwise.
-    Signed,
-    /// As over https, where TLS guards the body; here the CRC64NVME alone does.
+    /// Over http it does, as it does with every peer; over https TLS guards the body.
+    AsByDefault,
+    /// It does not over http either: the CRC64NVME alone guards the body.
     Unsigned,
 }
 
 impl Bodies {
     fn named(self, what: &str) -> String {
         match self {
-            Self::Signed => what.to_owned(),
+            Self::AsByDefault => what.to_owned(),
             Self::Unsigned => format!("{what}, bodies unsigned"),
         }
     }
 
     /// The engine's option for it.
-    fn option(self) -> String {
-        format!("unsigned_payload={}", matches!(self, Self::Unsigned))
+    fn option(self) -> Option<&'static str> {
+        match self {
+            Self::AsByDefault => None,
+            Self::Unsigned => Some("unsigned_payload=true"),
+        }
     }
 }
 
@@ -157,7 +168,8 @@ impl Uploads<'_> {
         let mut streamer = Command::new(self.setting.example("stream_to_s3"));
         streamer.args([&self.access.endpoint, &self.access.bucket, "ours"]);
         streamer.args([format!("workers={WORKERS}"), format!("part_size={PART_BYTES}")]);
-        streamer.arg(bodies.option());
+        streamer.args(bodies.option());
+        streamer.args(self.access.ca.as_ref().map(|ca| format!("ca_file={}", ca.display())));
         streamer.envs(self.access.env());
         streamer
     }
@@ -171,6 +183,10 @@ impl Uploads<'_> {
 fn pipe(peers: &S3Peers, peer: &str, access: &S3Access, scratch: &Path) -> Result<Command> {
     let mut command = Command::new(peers.program(peer));
     command.envs(access.env()).env("HOME", scratch.parent().unwrap_or(scratch));
+    if let Some(ca) = &access.ca {
+        // Where programs written in Go look, that is s5cmd and rclone.
+        command.env("SSL_CERT_FILE", ca);
+    }
     let url = format!("s3://{}/{peer}", access.bucket);
     match peer {
         "s5cmd" => {
@@ -224,7 +240,7 @@ impl Backups<'_> {
         random_file(&input, input_bytes(self.setting))?;
         let rig = Rig::of(&self.setting.product)?;
         rig.add_plugin(&self.setting.example("flood"))?;
-        let begun = Figure::begin("s3: stream-backup .tar, CPU, bodies unsigned", "sink")?;
+        let begun = Figure::begin("s3: stream-backup .tar, CPU", "sink over https")?;
         let rounds = contest(self.setting).run(
             |_| self.flood(&rig, access),
             |output| run_on(pipe(self.peers, peer, access, output)?, &input),
@@ -239,8 +255,8 @@ impl Backups<'_> {
         let bytes = format!("bytes={}", input_bytes(self.setting));
         let words = ["stream-backup", "--quiet", "--engine", "flood", "--engine-option", &bytes];
         let run = rig.dbbackup_on(self.server, words);
-        let run = run.args(["--engine-option", "chunk_bytes=1048576", "--target-option"]);
-        into(run.arg(Bodies::Unsigned.option()), access, "flood.tar")
+        let run = run.args(["--engine-option", "chunk_bytes=1048576"]);
+        into(run, access, "flood.tar")
     }
 
     /// A clone into a store beside one into a local file.
@@ -257,9 +273,9 @@ impl Backups<'_> {
     }
 
     /// A restore from a store beside a download and a restore.
-    fn restore(&self, access: &S3Access) -> Result<Figure> {
+    fn restore(&self, store: &str, access: &S3Access) -> Result<Figure> {
         self.stream(access, "restored.tar.zst")?;
-        let begun = Figure::begin("s3: restore", "sysbench, Garage")?;
+        let begun = Figure::begin("s3: restore", format!("sysbench, {store}"))?;
         let url = url(access, "restored.tar.zst");
         let rounds = contest(self.setting).run(
             |output| {
@@ -305,6 +321,10 @@ pub(crate) fn stream(
 fn into(run: Invocation, access: &S3Access, name: &str) -> Result<()> {
     let run = run.args(["--force", "--workers", WORKERS, "--part-size", PART_BYTES]);
     let run = run.args(["--target", &url(access, name)]);
+    let run = match &access.ca {
+        Some(ca) => run.arg("--target-ca").arg(ca),
+        None => run,
+    };
     let mut command = with(run.to_command(), access);
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
     let status = status.context("start dbbackup")?;
