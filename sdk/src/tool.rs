@@ -41,7 +41,7 @@ pub struct Tool {
 enum Interruption {
     /// It is killed: it only reads.
     Kill,
-    /// It ends by itself, within its limit.
+    /// It ends by itself, and is left to run on where that takes longer than its limit.
     Wait,
 }
 
@@ -54,9 +54,9 @@ impl Tool {
     }
 
     /// A tool that changes something: once started it runs to its end, whatever is cancelled
-    /// meanwhile. A volume manager that is killed half-way may leave a device suspended, and with it
-    /// the server. For the same reason it has a process group of its own: the host kills that of a
-    /// worker that has died or hangs.
+    /// meanwhile, and past its limit too. A volume manager that is killed half-way may leave a device
+    /// suspended, and with it the server. For the same reason it has a process group of its own: the
+    /// host kills that of a worker that has died or hangs.
     pub fn change(program: &str, limit: Duration) -> Self {
         Self { interruption: Interruption::Wait, ..Self::query(program, limit) }
     }
@@ -91,7 +91,8 @@ impl Tool {
     /// - [`ToolError::Missing`] and [`ToolError::Start`]: nothing ran.
     /// - [`ToolError::Status`]: it ended with another status than 0.
     /// - [`ToolError::Output`]: its answer is longer than [`MAX_OUTPUT_BYTES`] or could not be read.
-    /// - [`ToolError::TimedOut`]: it was told to end, because its limit passed.
+    /// - [`ToolError::TimedOut`]: its limit passed. One that reads was killed; one that changes
+    ///   something [runs on](ToolError::runs_on), and holds its [lock](Self::under) until it has ended.
     /// - [`ToolError::Cancelled`]: the run was cancelled, and the tool killed.
     pub fn run(&self, host: &Host) -> Result<String, ToolError> {
         self.run_watched(|limit| host.wait_cancelled(limit))
@@ -102,7 +103,13 @@ impl Tool {
         let mut child = self.spawn()?;
         let stdout = child.stdout.take().map(|stream| read(stream, Keep::Start));
         let stderr = child.stderr.take().map(|stream| read(stream, Keep::End));
-        let status = self.wait(&mut child, &pause)?;
+        let status = match self.wait(&mut child, &pause) {
+            Err(error) if error.runs_on() => {
+                self.leave(child);
+                return Err(error);
+            }
+            waited => waited?,
+        };
         // Whoever inherited the streams could keep them open; a tool of ours starts nobody who stays.
         let stdout = self.joined(stdout)?;
         let stderr = self.joined(stderr)?;
@@ -157,8 +164,11 @@ impl Tool {
             }
             let program = self.program.clone();
             if started.elapsed() > self.limit {
-                self.kill(child)?;
-                return Err(ToolError::TimedOut { program, limit: self.limit });
+                let runs_on = self.interruption == Interruption::Wait;
+                if !runs_on {
+                    self.kill(child)?;
+                }
+                return Err(ToolError::TimedOut { program, limit: self.limit, runs_on });
             }
             let asked = Instant::now();
             if pause(POLL) {
@@ -169,6 +179,22 @@ impl Tool {
                 // A cancelled host returns from its wait at once.
                 std::thread::park_timeout(POLL.saturating_sub(asked.elapsed()));
             }
+        }
+    }
+
+    /// Leaves a tool to itself that must not be killed. The threads that read its streams go on, so
+    /// that it waits for nobody, and one more takes its status, so that it becomes no zombie; none
+    /// of them keeps our process from ending.
+    fn leave(&self, mut child: Child) {
+        let program = self.program.clone();
+        let reaper = std::thread::Builder::new().name(format!("left {program}"));
+        let started = reaper.spawn(move || match child.wait() {
+            Ok(status) => tracing::warn!(%program, %status, "ended after its limit"),
+            Err(error) => tracing::warn!(%program, %error, "wait for a tool that runs on"),
+        });
+        if let Err(error) = started {
+            // It ends all the same, and its status goes to whoever inherits it from us.
+            tracing::warn!(program = %self.program, %error, "nobody waits for a tool that runs on");
         }
     }
 
@@ -223,13 +249,15 @@ pub enum ToolError {
         /// Why.
         source: std::io::Error,
     },
-    /// It was killed when its time was up.
-    #[error("{program} did not end within {limit:?}")]
+    /// Its time was up.
+    #[error("{program} did not end within {limit:?}{}", if *runs_on { ", and runs on" } else { "" })]
     TimedOut {
         /// The program.
         program: String,
         /// Its time.
         limit: Duration,
+        /// Whether it was left to end by itself; otherwise it was killed.
+        runs_on: bool,
     },
     /// The run was cancelled.
     #[error("{program} was ended, because the run is cancelled")]
@@ -246,6 +274,11 @@ impl ToolError {
             Self::Status { stderr, .. } => Some(stderr),
             _ => None,
         }
+    }
+
+    /// Whether the tool was left to end by itself: what it does may be done at any later time.
+    pub fn runs_on(&self) -> bool {
+        matches!(self, Self::TimedOut { runs_on: true, .. })
     }
 
     /// Whether the tool is not installed.

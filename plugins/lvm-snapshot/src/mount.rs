@@ -54,7 +54,7 @@ impl Mounted {
     /// the kernel replays the journal first.
     ///
     /// # Errors
-    /// [`LvmError::Tool`], [`LvmError::Directory`]: nothing is mounted.
+    /// [`LvmError::Tool`], [`LvmError::Directory`]: nothing is mounted, or the record finds it.
     pub(crate) fn mount(
         device: &str,
         filesystem: &str,
@@ -69,10 +69,12 @@ impl Mounted {
         let summary = format!("mount of {} at {}", record.device, record.point.display());
         let undo = host.journal(&undo_record(RECORD_KIND, summary, &record)?)?;
         let command = lock.into_iter().fold(mount(device, filesystem, &record.point), Tool::under);
-        let mounted = command.run(host).map_err(LvmError::tool("mount the snapshot"));
-        if let Err(error) = mounted {
-            undo.done()?;
-            return Err(error);
+        if let Err(error) = command.run(host) {
+            // One that runs on may mount it yet, and the undo waits for that.
+            if !error.runs_on() {
+                undo.done()?;
+            }
+            return Err(LvmError::tool("mount the snapshot")(error));
         }
         Ok(Self { record, host: host.clone(), undo: Some(undo) })
     }
@@ -110,7 +112,9 @@ fn finish(record: &Record, host: &Host, undo: JournalEntry) -> Result<(), LvmErr
         match unmount(&record.point).run(host) {
             Ok(_) => return Ok(undo.done()?),
             // Readers of a copy that has failed may not have come to their end yet.
-            Err(_) if tries < UNMOUNTS => std::thread::park_timeout(PAUSE),
+            Err(error) if tries < UNMOUNTS && !error.runs_on() => {
+                std::thread::park_timeout(PAUSE);
+            }
             Err(error) => return Err(LvmError::tool("unmount the snapshot")(error)),
         }
         tries += 1;

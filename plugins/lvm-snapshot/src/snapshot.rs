@@ -6,7 +6,7 @@ use std::{
 };
 
 use dbbackup_sdk::{
-    Host, HostError, Tool, ToolLock,
+    Host, HostError, Tool, ToolError, ToolLock,
     document::undo::{UndoOutcome, UndoRecord},
     shown,
     snapshot::{SnapshotView, is_snapshot_name, snapshot_name},
@@ -125,16 +125,18 @@ impl PlannedSnapshot {
             None => lvm::create_thin(group, origin, name),
         };
         let command = self.lock.iter().fold(command, Tool::under);
-        let made = command.run(host).map_err(LvmError::tool("create the snapshot"));
-        // From here on it is removed, even if only a part of it was made.
+        let made = command.run(host);
+        // From here on it is removed, even if only a part of it was made. What makes it still is
+        // waited for by the undo: before its end there is nothing to remove.
+        let is_there = !made.as_ref().is_err_and(ToolError::runs_on);
         let snapshot = Snapshot {
             volume: self.volume,
             record: self.record,
             host: host.clone(),
             lock: self.lock,
-            is_there: true,
+            is_there,
         };
-        made?;
+        made.map_err(LvmError::tool("create the snapshot"))?;
         tracing::info!(snapshot = %snapshot.record.full_name(), "snapshot made");
         Ok(snapshot)
     }
@@ -310,7 +312,10 @@ fn remove(record: &Record, host: &Host) -> Result<(), LvmError> {
             Ok(_) => return Ok(()),
             // It was never made, or somebody else has removed it.
             Err(_) if matches!(find(record, host), Ok(None)) => return Ok(()),
-            Err(_) if tries < REMOVALS => std::thread::park_timeout(PAUSE),
+            // Another one would wait for the one that runs on.
+            Err(error) if tries < REMOVALS && !error.runs_on() => {
+                std::thread::park_timeout(PAUSE);
+            }
             Err(source) => {
                 return Err(LvmError::Destroy {
                     snapshot: record.full_name(),

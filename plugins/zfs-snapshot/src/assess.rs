@@ -88,7 +88,7 @@ fn look(
     host: &Host,
 ) -> Result<Found, ZfsError> {
     let datasets = Datasets::holding(&paths.places()?, options)?;
-    let writes = datasets.page_writes(environment, host)?;
+    let writes = datasets.page_writes(paths, environment, host)?;
     let mut blockers = Vec::new();
     if !rustix::process::geteuid().is_root() {
         for dataset in datasets.names() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use dbbackup_sdk::{
     Host,
     document::environment::Environment,
-    snapshot::{Mounts, PageWrites, Place},
+    snapshot::{Mounts, PageWrites, Place, ServerPaths, Tablespace, has_doublewrite},
 };
 
 use crate::{error::ZfsError, options::Options, zfs};
@@ -103,23 +103,45 @@ impl Datasets {
     /// Whether these datasets write each page of the server as a whole: a record is written in one
     /// transaction or not at all, and a page that lies inside of one with it.
     ///
+    /// The property is the record size of files that are made from now on; those that are there keep
+    /// theirs. A server with a doublewrite does not need the answer, so that its files are not asked.
+    ///
     /// # Errors
-    /// Those of `zfs get`.
+    /// Those of `zfs get` and of [`ServerPaths::tablespaces`].
     pub(crate) fn page_writes(
         &self,
+        paths: &ServerPaths,
         environment: &Environment,
         host: &Host,
     ) -> Result<PageWrites, ZfsError> {
         let answer = zfs::record_sizes(&self.names())
             .run(host)
             .map_err(ZfsError::tool("ask for the record size"))?;
-        let variables = environment.server.as_ref().map(|server| &server.variables);
-        let page = variables.and_then(|variables| variables.get("innodb_page_size"));
+        let server = environment.server.as_ref();
+        let page = server.and_then(|server| server.variables.get("innodb_page_size"));
         let page = page.and_then(|text| text.parse().ok()).unwrap_or(DEFAULT_PAGE_BYTES);
-        Ok(match zfs::smallest(&answer) {
-            Some(record) if record >= page => PageWrites::AreAtomic,
-            _ => PageWrites::MayTear,
-        })
+        if zfs::smallest(&answer).is_none_or(|record| record < page) {
+            return Ok(PageWrites::MayTear);
+        }
+        if server.is_some_and(has_doublewrite) {
+            return Ok(PageWrites::AreAtomic);
+        }
+        Ok(writes_of(&paths.tablespaces()?, page))
+    }
+}
+
+/// What the records of the files say, which may be older than the property of their dataset.
+fn writes_of(files: &[Tablespace], page_bytes: u64) -> PageWrites {
+    // A file that fits into one record has a record of its own length, and is written as a whole.
+    let may_tear =
+        |file: &&Tablespace| file.block_bytes < page_bytes && file.bytes > file.block_bytes;
+    match files.iter().find(may_tear) {
+        None => PageWrites::AreAtomic,
+        Some(file) => {
+            let (path, record_bytes) = (file.path.display(), file.block_bytes);
+            tracing::warn!(%path, record_bytes, "made with records smaller than a page");
+            PageWrites::MayTear
+        }
     }
 }
 

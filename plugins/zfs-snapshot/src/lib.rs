@@ -59,7 +59,7 @@ impl ZfsSnapshot {
         let environment = &run.request.environment;
         let paths = ServerPaths::proven_local(environment)?;
         let datasets = Datasets::holding(&paths.places()?, &self.options)?;
-        let writes = datasets.page_writes(environment, host)?;
+        let writes = datasets.page_writes(&paths, environment, host)?;
         let lock = ToolLock::take(&host.scratch_directory()?)?;
         let planned = PlannedSnapshot::of(datasets, &run.request.backup_id, lock);
         let mut server = SnapshotServer::connect(run, writes)?;

@@ -72,7 +72,7 @@ impl PlannedSnapshot {
     /// Makes it, of all datasets at one instant.
     ///
     /// # Errors
-    /// [`ZfsError::Create`]: there is none.
+    /// [`ZfsError::Create`]: there is none, or the record finds it.
     pub(crate) fn create(self, host: &Host) -> Result<Snapshot, ZfsError> {
         let names = self.record.full_names();
         zfs::snapshot(&names).under(&self.lock).run(host).map_err(|source| ZfsError::Create {

@@ -107,7 +107,9 @@ fn blocker_of(error: &SnapshotError) -> Blocker {
     Blocker { what: error.to_string(), remedy: error.hint().map(Remedy::Advice) }
 }
 
-fn has_doublewrite(server: &ServerFacts) -> bool {
+/// Whether recovery finds every page that was under way a second time.
+#[must_use]
+pub fn has_doublewrite(server: &ServerFacts) -> bool {
     let value = server.variables.get("innodb_doublewrite").map(|value| value.to_ascii_uppercase());
     // `DETECT_ONLY` writes no pages, only their numbers.
     !matches!(value.as_deref(), Some("OFF" | "0" | "DETECT_ONLY"))

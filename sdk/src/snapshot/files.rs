@@ -303,7 +303,7 @@ fn is_redo(name: &str) -> bool {
     name == "#innodb_redo" || name.starts_with("ib_logfile")
 }
 
-fn is_undo(name: &str) -> bool {
+pub(super) fn is_undo(name: &str) -> bool {
     let numbered = name.strip_prefix("undo").map(|rest| rest.trim_start_matches('_'));
     let is_number = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
     // `undo_1_trunc.log` says that a truncation was under way.

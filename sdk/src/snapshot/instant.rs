@@ -10,7 +10,7 @@ use dbbackup_plugin_api::{
     position::BinlogCoordinates,
 };
 
-use super::{error::SnapshotError, files::SnapshotFiles};
+use super::{at_risk::AtRisk, error::SnapshotError, files::SnapshotFiles};
 use crate::server::{BackupStage, BinlogStatus, LockBudget, ServerLock, Session};
 
 /// Tablespaces that MySQL 8 keeps outside of the data directory. Its dictionary alone knows them, so
@@ -34,6 +34,7 @@ pub(super) enum LockChoice {
 pub struct SnapshotLock<'s> {
     lock: ServerLock<'s>,
     choice: LockChoice,
+    at_risk: AtRisk,
     instant: Instant,
 }
 
@@ -55,7 +56,7 @@ pub(super) fn lock(
     choice: LockChoice,
     budget: LockBudget,
     is_replica: bool,
-    degraded: Vec<String>,
+    at_risk: AtRisk,
 ) -> Result<SnapshotLock<'_>, SnapshotError> {
     let mut lock = match choice {
         LockChoice::Stages => session.backup_stages(budget)?,
@@ -68,7 +69,7 @@ pub(super) fn lock(
         }
     }
     match read_lower(lock.session(), choice, is_replica) {
-        Ok(instant) => Ok(SnapshotLock { lock, choice, instant: Instant { degraded, ..instant } }),
+        Ok(instant) => Ok(SnapshotLock { lock, choice, at_risk, instant }),
         Err(error) => lock.unlock_after(Err(error)).map(|(locked, _)| locked),
     }
 }
@@ -97,16 +98,18 @@ fn read_lower(
 }
 
 impl SnapshotLock<'_> {
-    /// Reads the coordinates once more where commits flow on, and gives the lock back: the snapshot
-    /// is made.
+    /// Reads the coordinates once more where commits flow on, and which tables may be torn for that,
+    /// and gives the lock back: the snapshot is made.
     ///
     /// # Errors
-    /// [`SnapshotError::Session`]: also when the lock was held beyond its budget, and had to be ended
-    /// before; what the snapshot holds may then be of different instants.
+    /// [`SnapshotError::Io`], and [`SnapshotError::Session`]: also when the lock was held beyond its
+    /// budget, and had to be ended before; what the snapshot holds may then be of different instants.
     pub fn release(self) -> Result<Instant, SnapshotError> {
-        let Self { mut lock, choice, mut instant } = self;
+        let Self { mut lock, choice, at_risk, mut instant } = self;
         let read = match choice {
-            LockChoice::Instance => instant.read_upper(lock.session()),
+            LockChoice::Instance => {
+                instant.read_upper(lock.session()).and_then(|()| instant.read_torn(&at_risk))
+            }
             LockChoice::Stages | LockChoice::ReadLock => Ok(()),
         };
         let ((), cost) = lock.unlock_after(read)?;
@@ -119,6 +122,12 @@ impl Instant {
     fn read_upper(&mut self, session: &mut Session) -> Result<(), SnapshotError> {
         let after = session.log_status()?.and_then(|status| status.binlog);
         (self.coordinates.binlog_upper, self.coordinates.gtid_upper) = split(after);
+        Ok(())
+    }
+
+    fn read_torn(&mut self, at_risk: &AtRisk) -> Result<(), SnapshotError> {
+        self.degraded.extend(at_risk.torn());
+        self.degraded.extend(at_risk.torn_since()?);
         Ok(())
     }
 

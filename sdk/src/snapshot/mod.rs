@@ -35,10 +35,11 @@ mod mounts;
 mod names;
 mod paths;
 mod server;
+mod tablespaces;
 mod tree;
 mod view;
 
-pub use assess::{PageWrites, assessment, server_blockers};
+pub use assess::{PageWrites, assessment, has_doublewrite, server_blockers};
 pub use error::SnapshotError;
 pub use files::SnapshotFiles;
 pub use finish::finish;
@@ -47,4 +48,5 @@ pub use mounts::{Mount, Mounts};
 pub use names::{SNAPSHOT_PREFIX, is_snapshot_name, snapshot_name};
 pub use paths::{Place, ServerPaths};
 pub use server::SnapshotServer;
+pub use tablespaces::Tablespace;
 pub use view::SnapshotView;

@@ -20,7 +20,7 @@ use dbbackup_plugin_api::document::{
 
 use super::{
     assess::{PageWrites, log_status_blocker, server_blockers},
-    at_risk,
+    at_risk::{self, AtRisk},
     error::SnapshotError,
     files::SnapshotFiles,
     instant::{self, Instant, LockChoice, SnapshotLock},
@@ -122,11 +122,8 @@ impl SnapshotServer {
         let version = self.session.version().clone();
         let has_stages = version.is_mariadb() && version.at_least([10, 4, 1]);
         let has_backup_lock = !version.is_mariadb() && version.at_least([8, 0, 0]);
-        let tables = if has_stages { Vec::new() } else { self.tables_at_risk()? };
-        let degraded = match tables.is_empty() || !self.accepts_torn_tables || !has_backup_lock {
-            true => Vec::new(),
-            false => tables.iter().map(|table| format!("{table}: may be torn")).collect(),
-        };
+        // The other locks cover all tables.
+        let tables = if has_backup_lock { self.tables_at_risk()? } else { Vec::new() };
         let choice = if has_stages {
             LockChoice::Stages
         } else if has_backup_lock && (tables.is_empty() || self.accepts_torn_tables) {
@@ -134,7 +131,8 @@ impl SnapshotServer {
         } else {
             LockChoice::ReadLock
         };
-        instant::lock(&mut self.session, choice, self.budget, self.server.replica, degraded)
+        let at_risk = AtRisk::new(&self.data, tables);
+        instant::lock(&mut self.session, choice, self.budget, self.server.replica, at_risk)
     }
 
     /// `schema.table (engine)` of every table with rows whose files do not survive a crash: what
@@ -147,10 +145,13 @@ impl SnapshotServer {
             return Ok(tables);
         }
         let safe = CRASH_SAFE.map(|name| format!("'{name}'")).join(",");
+        let own = at_risk::OWN_TABLES.map(|(schema, name)| format!("('{schema}','{name}')"));
+        let own = own.join(",");
         let table = self.session.query(format!(
             "SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, ENGINE AS e FROM information_schema.TABLES \
              WHERE TABLE_TYPE = 'BASE TABLE' AND ENGINE IS NOT NULL AND ENGINE NOT IN ({safe}) \
-             AND TABLE_SCHEMA NOT IN ('mysql','information_schema','performance_schema','sys') \
+             AND TABLE_SCHEMA NOT IN ('information_schema','performance_schema') \
+             AND (TABLE_SCHEMA, TABLE_NAME) NOT IN ({own}) \
              AND (TABLE_ROWS > 0 OR DATA_LENGTH > 0) ORDER BY 1, 2"
         ))?;
         for record in table.records() {

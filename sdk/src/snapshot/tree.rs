@@ -12,22 +12,27 @@ use super::{
     paths::{ServerPaths, real_file},
 };
 
-/// Names in the data directory that never come.
+/// Files in the data directory that never come.
 ///
 /// - `auto.cnf` is the server's identity: a restored server is another one, and two servers of one
 ///   identity cannot replicate from each other. The manifest keeps it.
 /// - The files of replication positions make a restored server connect to the old source by itself.
-/// - Temporary tablespaces are made anew at each start.
-const NEVER: [&str; 8] = [
+const NEVER: [&str; 6] = [
     "auto.cnf",
     "master.info",
     "relay-log.info",
     "multi-master.info",
-    "#innodb_temp",
-    "lost+found",
     "mysql_upgrade_info.lock",
     "mysqld_safe.pid",
 ];
+/// Directories in the data directory that never come: the server's temporary tablespaces, which are
+/// made anew at each start, and the file system's own. The directory of a schema is never called
+/// so, because the server writes `#` and `+` in a name as `@0023` and `@002b`.
+const NEVER_DIRECTORIES: [&str; 2] = ["#innodb_temp", "lost+found"];
+/// Where ZFS shows all snapshots of a dataset, in listings too with `snapdir=visible`.
+const ZFS_SNAPSHOTS: &str = ".zfs";
+/// Value of `log_error` where there is no such file.
+const NO_ERROR_LOG: &str = "stderr";
 
 /// An entry that was found.
 #[derive(Debug)]
@@ -76,7 +81,7 @@ pub(super) fn walk(
         let mut inside = Vec::new();
         for (name, kind) in entries_of(&source_of(&live_directory)?)? {
             let live = live_directory.join(&name);
-            if left_out.has(&live) {
+            if left_out.has(&live, kind) {
                 continue;
             }
             let (source, relative) = (source_of(&live)?, relative.join(&name));
@@ -135,7 +140,8 @@ impl LeftOut {
     /// Binlogs too: the newest comes on its own.
     pub(super) fn of(paths: &ServerPaths) -> Self {
         let variables = &paths.server.variables;
-        let variable = |name: &str| variables.get(name).filter(|value| !value.is_empty());
+        let names_a_file = |value: &&String| !value.is_empty() && *value != NO_ERROR_LOG;
+        let variable = |name: &str| variables.get(name).filter(names_a_file);
         let file = |name: &str| {
             let path = paths.data().join(variable(name)?);
             // A file in a directory that is not there cannot be in the way.
@@ -159,23 +165,50 @@ impl LeftOut {
     }
 
     /// Whether a path of the live server stays out.
-    pub(super) fn has(&self, live: &Path) -> bool {
+    ///
+    /// The kind comes first: a schema may be called as a file of the server is (`ibtmp_archive`), and
+    /// its directory must come with all that is in it.
+    pub(super) fn has(&self, live: &Path, kind: Kind) -> bool {
         let name = live.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        match kind {
+            Kind::Directory { .. } => self.has_directory(live, &name),
+            Kind::File | Kind::Link | Kind::Other => self.has_file(live, &name, kind),
+        }
+    }
+
+    fn has_directory(&self, live: &Path, name: &str) -> bool {
+        let of_the_server =
+            live.parent() == Some(self.data.as_path()) && NEVER_DIRECTORIES.contains(&name);
+        of_the_server || is_own_snapshot(name) || name == ZFS_SNAPSHOTS
+    }
+
+    fn has_file(&self, live: &Path, name: &str, kind: Kind) -> bool {
         let directory = live.parent().unwrap_or(live);
         let is_log = self.logs.iter().any(|(at, base)| {
             at == directory && name.strip_prefix(base.as_str()).is_some_and(ends_a_log)
         });
         let of_the_server = directory == self.data
-            && (NEVER.contains(&&*name)
-                || name.starts_with("ibtmp")
-                || is_replication_file(&name)
+            && (NEVER.contains(&name)
+                // A link may lead to a schema, and is refused where links are.
+                || (kind == Kind::File && is_temporary_tablespace(name))
+                || is_replication_file(name)
                 || name.ends_with(".sock.lock"));
         is_log
             || of_the_server
             || name.ends_with(".ibt")
-            || name.strip_prefix('.').is_some_and(is_snapshot_name)
+            || is_own_snapshot(name)
             || self.files.iter().any(|file| file == live)
     }
+}
+
+/// `ibtmp1`. A tablespace of the user's may begin so too, and ends in `.ibd`.
+fn is_temporary_tablespace(name: &str) -> bool {
+    name.starts_with("ibtmp") && !name.ends_with(".ibd")
+}
+
+/// A snapshot that this tool has made inside of the data directory.
+fn is_own_snapshot(name: &str) -> bool {
+    name.strip_prefix('.').is_some_and(is_snapshot_name)
 }
 
 /// `master-NAME.info`, `relay-log-NAME.info`: positions of a named connection.

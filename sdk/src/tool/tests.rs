@@ -55,6 +55,46 @@ fn a_tool_past_its_limit_is_killed() {
     let tool = Tool::query("sleep", Duration::from_millis(50)).args(["60"]);
     let error = tool.run_watched(never).unwrap_err();
     assert!(matches!(error, ToolError::TimedOut { .. }), "{error}");
+    assert!(!error.runs_on(), "{error}");
+}
+
+/// A volume manager that is killed half-way leaves the server suspended. Whoever undoes the run waits
+/// for its end by the lock.
+#[test]
+fn a_tool_that_changes_something_runs_on_past_its_limit() {
+    let directory = std::env::temp_dir().join(format!("dbbackup-sdk-left-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let (proceed, end) = (directory.join("proceed"), directory.join("end"));
+    let script = format!(
+        "until test -e {}; do sleep 0.02; done; echo said; echo said >&2; echo $$ > {}",
+        proceed.display(),
+        end.display()
+    );
+    let lock = ToolLock::take(&directory).unwrap();
+    let path = lock.path().to_owned();
+    let tool = Tool::change("sh", Duration::from_millis(50)).args(["-c", &script]).under(&lock);
+    drop(lock);
+    let error = tool.run_watched(never).unwrap_err();
+    drop(tool);
+    assert!(error.runs_on(), "{error}");
+    assert_eq!(error.to_string(), "sh did not end within 50ms, and runs on");
+    let refused = ToolLock::wait(&path, Duration::from_millis(200)).unwrap_err();
+    assert!(matches!(refused, ToolLockError::StillRuns { .. }), "{refused}");
+    std::fs::write(&proceed, "").unwrap();
+    ToolLock::wait(&path, LIMIT).unwrap();
+    let process = std::fs::read_to_string(&end).unwrap();
+    assert_is_reaped(process.trim());
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// A zombie would still be in the table of processes.
+fn assert_is_reaped(process: &str) {
+    let entry = std::path::Path::new("/proc").join(process);
+    let started = std::time::Instant::now();
+    while entry.exists() {
+        assert!(started.elapsed() < LIMIT, "{process} is a zombie");
+        never(super::POLL);
+    }
 }
 
 #[test]

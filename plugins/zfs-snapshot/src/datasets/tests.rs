@@ -1,6 +1,6 @@
-use super::Datasets;
+use super::{Datasets, writes_of};
 use crate::error::ZfsError;
-use dbbackup_sdk::snapshot::{Mounts, Place};
+use dbbackup_sdk::snapshot::{Mounts, PageWrites, Place, Tablespace};
 use std::path::{Path, PathBuf};
 
 const TABLE: &[u8] = b"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
@@ -69,4 +69,20 @@ fn the_option_names_a_dataset_above() {
     for other in ["tan", "tank/my", "other"] {
         assert!(datasets.refuse_outside_of(other).is_err(), "{other}");
     }
+}
+
+#[test]
+fn files_keep_the_record_size_that_they_were_made_with() {
+    const KIB: u64 = 1024;
+    let file = |kib: u64, record_kib: u64| Tablespace {
+        path: PathBuf::from("/srv/mysql/shop/orders.ibd"),
+        bytes: kib * KIB,
+        block_bytes: record_kib * KIB,
+    };
+    let writes = |files: &[Tablespace]| writes_of(files, 16 * KIB);
+    assert_eq!(writes(&[]), PageWrites::AreAtomic);
+    assert_eq!(writes(&[file(10_240, 16), file(10_240, 128)]), PageWrites::AreAtomic);
+    assert_eq!(writes(&[file(10_240, 16), file(10_240, 8)]), PageWrites::MayTear);
+    // The only record of a small file is as long as the file, rounded up.
+    assert_eq!(writes(&[file(7, 7), file(112, 112)]), PageWrites::AreAtomic);
 }
