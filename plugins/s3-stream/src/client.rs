@@ -20,7 +20,11 @@ use aws_smithy_http_client::{
 };
 use aws_types::service_config::ServiceConfigKey;
 
-use crate::{clock::StoreClock, error::S3Error, options::Options};
+use crate::{
+    clock::StoreClock,
+    error::S3Error,
+    options::{InForce, Options},
+};
 
 /// Longest wait for a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -30,8 +34,8 @@ const DEFAULT_REGION: &str = "us-east-1";
 /// A client and what follows from where it leads.
 pub(crate) struct Connected {
     pub(crate) client: Client,
-    /// URL of the store, if it is not that of the region.
-    pub(crate) endpoint: Option<String>,
+    /// What requests go by.
+    pub(crate) in_force: InForce,
     /// True if bodies go through TLS.
     pub(crate) is_encrypted: bool,
 }
@@ -60,7 +64,9 @@ pub(crate) async fn client(options: &Options, clock: &StoreClock) -> Result<Conn
     if let Some(endpoint) = &endpoint {
         config = config.endpoint_url(endpoint);
     }
-    Ok(Connected { client: Client::from_conf(config.build()), endpoint, is_encrypted })
+    let region = shared.region().map(|region| region.as_ref().to_owned());
+    let in_force = InForce { endpoint, region, profile: configured_profile(&shared) };
+    Ok(Connected { client: Client::from_conf(config.build()), in_force, is_encrypted })
 }
 
 /// The endpoint of environment or profile: one for S3 alone counts more than one for everything.
@@ -72,6 +78,18 @@ fn configured_endpoint(shared: &SdkConfig) -> Option<String> {
         .build();
     let own = key.ok().and_then(|key| shared.service_config()?.load_config(key));
     own.or_else(|| shared.endpoint_url().map(str::to_owned))
+}
+
+/// The profile that the environment names: whoever goes on elsewhere needs the same one.
+fn configured_profile(shared: &SdkConfig) -> Option<String> {
+    // A profile names no other one, so that only the environment can answer.
+    let key = ServiceConfigKey::builder()
+        .service_id("S3")
+        .env("AWS_PROFILE")
+        .profile("aws_profile")
+        .build()
+        .ok()?;
+    shared.service_config()?.load_config(key).filter(|name| !name.is_empty())
 }
 
 /// Credentials, region and endpoint as environment, profile and options say.
@@ -108,4 +126,31 @@ fn http_client(options: &Options) -> Result<SharedHttpClient, S3Error> {
         .build()
         .map_err(|error| S3Error::Tls(Box::new(error)))?;
     Ok(builder.tls_context(context).build_https())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_types::service_config::LoadServiceConfig;
+
+    /// An environment with one variable.
+    #[derive(Debug)]
+    struct Environment(&'static str, &'static str);
+
+    impl LoadServiceConfig for Environment {
+        fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+            (key.env() == self.0).then(|| self.1.to_owned())
+        }
+    }
+
+    fn profile_in(environment: Environment) -> Option<String> {
+        configured_profile(&SdkConfig::builder().service_config(environment).build())
+    }
+
+    #[test]
+    fn the_profile_of_the_environment_is_known() {
+        assert_eq!(profile_in(Environment("AWS_PROFILE", "backup")), Some("backup".to_owned()));
+        assert_eq!(profile_in(Environment("AWS_PROFILE", "")), None);
+        assert_eq!(profile_in(Environment("AWS_ENDPOINT_URL", "http://store")), None);
+    }
 }

@@ -311,6 +311,10 @@ fn refused_hint(step: &Step, refusal: &Refusal) -> Option<String> {
     } else if refusal.is_unsupported() {
         "the store or bucket may not have what the options ask for: object_lock, storage_class, \
          encryption"
+    } else if refusal.may_lack_encryption() {
+        "the store may not be able to encrypt as asked: see option encryption"
+    } else if refusal.is_too_long() {
+        "something between here and the store may ignore Range: check option endpoint and proxies"
     } else if !refusal.is_answer() {
         "check option endpoint, the network and, over https, option ca_file"
     } else {
@@ -351,6 +355,15 @@ mod tests {
             assert!(hint.contains(word), "{status} {code}: {hint}");
         }
         assert_eq!(refused(507, "").code(), ErrorCode::NO_SPACE);
+    }
+
+    #[test]
+    fn a_store_that_may_lack_encryption_is_said_to() {
+        let step = Step::new("write", "s3://bucket/db.tar.gz", "s3:PutObject");
+        let source = Box::new(answered(500, "InternalError").suspecting_encryption(true));
+        let error = S3Error::GaveUp { step, attempts: 9, seconds: 30, source };
+        assert!(error.hint().unwrap().contains("encrypt"));
+        assert_eq!(refused(500, "InternalError").hint(), None);
     }
 
     #[test]

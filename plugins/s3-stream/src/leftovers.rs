@@ -1,13 +1,18 @@
 //! What a run leaves behind when it does not come to its end, and how it is removed: uploads, objects
 //! that no manifest makes a backup, and the run's marker last, because it names the others.
 
+use dbbackup_sdk::shown;
 use serde::Deserialize;
 
 use crate::{
     error::S3Error,
     marker::{self, Marker},
+    refusal::Refusal,
     store::{Store, Upload},
 };
+
+/// Largest manifest that is read for the name of its run.
+const MOST_MANIFEST_BYTES: u64 = 256 << 20;
 
 /// Removes leftovers, or only says what it would remove.
 #[derive(Debug)]
@@ -97,6 +102,32 @@ impl<'s> Sweep<'s> {
         Ok(())
     }
 
+    /// The objects that a marker names, unless the run's manifest is there. To keys that may not list,
+    /// a manifest that is not there looks like one that may not be read: they leave the objects.
+    async fn objects_of(&mut self, marker: &Marker) -> Result<(), S3Error> {
+        match is_backup(self.store, &marker.manifest_key, &marker.run_id).await {
+            Ok(true) => {}
+            Ok(false) => {
+                for object in &marker.objects {
+                    self.object(&object.key, &marker.run_id).await?;
+                }
+            }
+            Err(error) if error.is_blind() => {
+                let urls = marker.objects.iter().map(|object| self.store.url(&object.key));
+                let objects = urls.collect::<Vec<_>>().join(", ");
+                let run = &marker.run_id;
+                tracing::warn!(
+                    objects,
+                    run,
+                    error = %shown(&error),
+                    "these keys may not look whether this is a backup: it is left alone"
+                );
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
     /// Everything that a marker names, and the marker; of a run whose manifest is there, the
     /// marker only.
     ///
@@ -112,11 +143,7 @@ impl<'s> Sweep<'s> {
                 None => self.uploads_of(&object.key, None).await?,
             }
         }
-        if !is_backup(self.store, &marker.manifest_key, &marker.run_id).await? {
-            for object in &marker.objects {
-                self.object(&object.key, &marker.run_id).await?;
-            }
-        }
+        self.objects_of(marker).await?;
         let there = marker::read(self.store, marker_key).await?;
         if let Some((other, _)) = there.filter(|(there, _)| there.run_id != marker.run_id) {
             // Somebody else has done all this a moment ago, and is at work now.
@@ -140,7 +167,13 @@ pub(crate) async fn is_backup(
     struct Named {
         id: String,
     }
-    let Some((manifest, _)) = store.get(manifest_key).await? else { return Ok(false) };
+    let manifest = match store.get(manifest_key, MOST_MANIFEST_BYTES).await {
+        Ok(Some((manifest, _))) => manifest,
+        Ok(None) => return Ok(false),
+        // As one that cannot be read.
+        Err(error) if error.is(Refusal::is_too_long) => return Ok(true),
+        Err(error) => return Err(error),
+    };
     // A manifest that cannot be read may be this run's: what it may need is left alone.
     Ok(serde_json::from_slice::<Named>(&manifest).map_or(true, |manifest| manifest.id == run))
 }

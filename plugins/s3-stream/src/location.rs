@@ -22,7 +22,7 @@ impl Place {
     /// # Errors
     /// [`S3Error::Location`] with what is wrong.
     pub fn parse(location: &str) -> Result<Self, S3Error> {
-        let wrong = |why| S3Error::Location { location: location.to_owned(), why };
+        let wrong = |why| S3Error::Location { location: redacted(location), why };
         let rest = location.strip_prefix(SCHEME).ok_or_else(|| wrong("it is not s3://BUCKET"))?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.is_empty() {
@@ -92,6 +92,12 @@ impl fmt::Display for Place {
     }
 }
 
+/// A location as it may be shown: without what may be a user's secret.
+fn redacted(location: &str) -> String {
+    let Some((_, rest)) = location.rsplit_once('@') else { return location.to_owned() };
+    format!("{SCHEME}…@{rest}")
+}
+
 /// Keys are texts to S3 and paths to proxies between: what a path would swallow is refused.
 fn check_segments(path: &str) -> Result<(), &'static str> {
     if path.chars().any(char::is_control) {
@@ -144,6 +150,14 @@ mod tests {
         ] {
             let refused = Place::parse(location).unwrap_err().to_string();
             assert!(refused.contains(why), "{location}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_a_location_is_not_repeated() {
+        for location in ["s3://KEY:SEC/R@T@bucket/a", "S3://KEY:SECRET@bucket/a"] {
+            let refused = Place::parse(location).unwrap_err().to_string();
+            assert!(refused.starts_with("s3://…@bucket/a is no location"), "{refused}");
         }
     }
 

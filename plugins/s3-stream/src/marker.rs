@@ -31,6 +31,9 @@ const HEARTBEAT: Duration = Duration::from_secs(300);
 /// A run that was not heard of for so long is at an end.
 pub(crate) const SILENCE: Duration = Duration::from_secs(3600);
 
+/// Largest marker that is read: whatever is larger is none.
+const MOST_MARKER_BYTES: u64 = 1 << 20;
+
 /// What a marker says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Marker {
@@ -84,8 +87,13 @@ pub(crate) fn rfc3339(time: &DateTime) -> Option<String> {
 /// # Errors
 /// [`S3Error::ForeignMarker`] if it is none of ours.
 pub(crate) async fn read(store: &Store, key: &str) -> Result<Option<(Marker, Facts)>, S3Error> {
-    let Some((bytes, facts)) = store.get(key).await? else { return Ok(None) };
     let foreign = |source| S3Error::ForeignMarker { marker: store.url(key), source };
+    let (bytes, facts) = match store.get(key, MOST_MARKER_BYTES).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(None),
+        Err(error) if error.is(Refusal::is_too_long) => return Err(foreign(None)),
+        Err(error) => return Err(error),
+    };
     let marker: Marker = serde_json::from_slice(&bytes).map_err(|error| foreign(Some(error)))?;
     if marker.schema != SCHEMA {
         return Err(foreign(None));
@@ -131,8 +139,6 @@ pub(crate) struct Claim {
 #[derive(Debug)]
 struct State {
     objects: Vec<MarkedObject>,
-    /// When the store took it last, by our clock, which goes on while the machine sleeps.
-    seen: SystemTime,
     closed: bool,
 }
 
@@ -153,8 +159,7 @@ impl Claim {
         if marked.iter().all(|object| object.key != first) {
             marked.push(MarkedObject { key: first.to_owned(), upload_id: None });
         }
-        let state =
-            State { objects: objects.unwrap_or_default(), seen: SystemTime::now(), closed: false };
+        let state = State { objects: objects.unwrap_or_default(), closed: false };
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let mut claim = Self {
             degraded: None,
@@ -182,6 +187,16 @@ impl Claim {
         &self.order.key
     }
 
+    /// Key of the backup's manifest in the bucket.
+    pub(crate) fn manifest_key(&self) -> &str {
+        &self.order.manifest_key
+    }
+
+    /// True if it is put no more.
+    pub(crate) async fn is_closed(&self) -> bool {
+        self.state.lock().await.closed
+    }
+
     /// What the store does not do for the marker, a clause.
     pub(crate) fn degraded(&self) -> Option<&String> {
         self.degraded.as_ref()
@@ -201,10 +216,27 @@ impl Claim {
         }
     }
 
+    /// Looks whose the marker is by now: after a long silence, such as a machine's sleep, it may be
+    /// another run's. Keys that may only write cannot look, and go on.
+    ///
+    /// # Errors
+    /// [`S3Error::TakenOver`], and what keeps it from being read.
+    pub(crate) async fn expect_own(&self, store: &Store) -> Result<(), S3Error> {
+        self.check()?;
+        let found = match read(store, &self.order.key).await {
+            Err(error) if error.is_blind() => return Ok(()),
+            found => found?,
+        };
+        if let Some(by) = other_owner(found.map(|(marker, _)| marker), &self.order.run) {
+            self.lost.get_or_init(|| by);
+        }
+        self.check()
+    }
+
     /// Names an object, with its upload once it has one.
     ///
     /// # Errors
-    /// As for every request: the marker does not name it then.
+    /// As for every request: the marker does not name it then. [`S3Error::TakenOver`].
     pub(crate) async fn name(&self, key: &str, upload_id: Option<&str>) -> Result<(), S3Error> {
         let mut state = self.state.lock().await;
         let upload_id = upload_id.map(str::to_owned);
@@ -212,24 +244,36 @@ impl Claim {
             Some(object) => object.upload_id = upload_id.or(object.upload_id.take()),
             None => state.objects.push(MarkedObject { key: key.to_owned(), upload_id }),
         }
-        self.write(&mut state).await
+        self.write(&state).await
     }
 
-    /// Takes an object out that was given up; the marker goes with its last one.
+    /// Takes an object out that was given up; the marker goes with its last one. One that another run has
+    /// taken over is left alone: it names nothing of ours.
     ///
     /// # Errors
     /// As for every request: it stays then.
     pub(crate) async fn forget(&self, key: &str, deadline: Duration) -> Result<(), S3Error> {
+        let store = self.store.within(deadline);
         let mut state = self.state.lock().await;
         state.objects.retain(|object| object.key != key);
-        if !state.objects.is_empty() {
-            return self.write_through(&self.store.within(deadline), &mut state).await;
+        let forgotten = if state.objects.is_empty() {
+            self.remove(&store, &mut state).await
+        } else {
+            self.write_through(&store, &state).await
+        };
+        match forgotten {
+            Err(S3Error::TakenOver { .. }) => Ok(()),
+            other => other,
         }
-        if !state.closed && self.lost.get().is_none() {
-            state.closed = true;
-            self.store.within(deadline).delete(&self.order.key).await?;
+    }
+
+    async fn remove(&self, store: &Store, state: &mut State) -> Result<(), S3Error> {
+        if state.closed {
+            return Ok(());
         }
-        Ok(())
+        state.closed = true;
+        self.expect_own(store).await?;
+        store.delete(&self.order.key).await
     }
 
     /// Ends the heartbeat. Once this returns, nothing of ours writes the marker any more.
@@ -237,18 +281,18 @@ impl Claim {
         self.state.lock().await.closed = true;
     }
 
-    async fn write(&self, state: &mut State) -> Result<(), S3Error> {
+    async fn write(&self, state: &State) -> Result<(), S3Error> {
         self.write_through(&self.store, state).await
     }
 
-    async fn write_through(&self, store: &Store, state: &mut State) -> Result<(), S3Error> {
+    async fn write_through(&self, store: &Store, state: &State) -> Result<(), S3Error> {
         self.check()?;
         if state.closed {
             return Ok(());
         }
+        self.expect_own(store).await?;
         let body = self.body(&state.objects)?;
         store.put(&self.put_of(body, false)).await?;
-        state.seen = SystemTime::now();
         Ok(())
     }
 
@@ -297,33 +341,13 @@ impl Claim {
         serde_json::to_vec(&marker).map(Bytes::from).map_err(S3Error::Unwritable)
     }
 
-    /// One heartbeat. After a long silence, such as a machine's sleep, the marker may be another's.
+    /// One heartbeat. It also looks whose the marker is, so that a run which slept learns of it early.
     async fn heartbeat(&self) {
-        let mut state = self.state.lock().await;
+        let state = self.state.lock().await;
         if state.closed || self.lost.get().is_some() {
             return;
         }
-        if state.seen.elapsed().unwrap_or_default() > SILENCE / 2 {
-            let found = match read(&self.store, &self.order.key).await {
-                Ok(found) => Some(found),
-                // Who may only write cannot look, and goes on.
-                Err(error) if error.is(Refusal::is_denied) => None,
-                Err(error) => {
-                    tracing::info!(error = %shown(&error), "nobody knows whose the marker is now");
-                    return;
-                }
-            };
-            let by = found.and_then(|found| match found {
-                Some((marker, _)) if marker.run_id == self.order.run => None,
-                Some((marker, _)) => Some(marker.run_id),
-                None => Some("nobody".to_owned()),
-            });
-            if let Some(by) = by {
-                self.lost.get_or_init(|| by);
-                return;
-            }
-        }
-        if let Err(error) = self.write(&mut state).await {
+        if let Err(error) = self.write(&state).await {
             let marker = self.store.url(&self.order.key);
             tracing::info!(%marker, error = %shown(&error), "the heartbeat did not get through");
         }
@@ -365,14 +389,33 @@ async fn settle_with_predecessor(
     if marker.run_id == order.run {
         return Ok(Some(marker.objects));
     }
-    if !is_silent(age(facts.modified.as_ref(), store.clock().time_there())) {
-        return Err(locked(store, &order.key, &marker, &facts));
-    }
+    expect_silence(store, &marker, &facts)?;
     let mut sweep = Sweep::new(store);
     sweep.run(&order.key, &marker).await?;
     let removed = sweep.removed().join(", ");
     tracing::info!(run = marker.run_id, host = marker.host, removed, "a silent run is taken over");
     Ok(None)
+}
+
+/// Who has a marker that was a run's: none if it is still that run's.
+fn other_owner(found: Option<Marker>, run: &str) -> Option<String> {
+    match found {
+        Some(marker) if marker.run_id == run => None,
+        Some(marker) => Some(marker.run_id),
+        None => Some("nobody".to_owned()),
+    }
+}
+
+/// Refuses to touch what a marker names while its run is heard of, which may have come back since the
+/// marker was looked at.
+///
+/// # Errors
+/// [`S3Error::Locked`].
+pub(crate) fn expect_silence(store: &Store, marker: &Marker, facts: &Facts) -> Result<(), S3Error> {
+    if is_silent(age(facts.modified.as_ref(), store.clock().time_there())) {
+        return Ok(());
+    }
+    Err(locked(store, &facts.key, marker, facts))
 }
 
 /// Removes a marker that this run may or may not have put before it was interrupted.

@@ -127,11 +127,16 @@ impl Options {
         self.check_endpoint()
     }
 
-    /// These options for whoever goes on in another environment and directory: with the endpoint that
-    /// was in force, unless a secret may hide in it.
-    pub(crate) fn lasting(&self, endpoint: Option<&str>) -> Self {
-        let endpoint = endpoint.map(str::to_owned).or_else(|| self.endpoint.clone());
-        let mut lasting = Self { endpoint, ..self.clone() };
+    /// These options for whoever goes on in another environment and directory: with the endpoint, unless
+    /// a secret may hide in it, the region and the profile that were in force.
+    pub(crate) fn lasting(&self, in_force: &InForce) -> Self {
+        let InForce { endpoint, region, profile } = in_force.clone();
+        let mut lasting = Self {
+            endpoint: endpoint.or_else(|| self.endpoint.clone()),
+            region: region.or_else(|| self.region.clone()),
+            profile: self.profile.clone().or(profile),
+            ..self.clone()
+        };
         if lasting.check_endpoint().is_err() {
             lasting.endpoint.clone_from(&self.endpoint);
         }
@@ -157,6 +162,18 @@ impl Options {
             Some(_) => Ok(()),
         }
     }
+}
+
+/// What the client goes by, whether options, environment or profile have said so. None of it is secret,
+/// unless somebody has put a password into the endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct InForce {
+    /// URL of the store, if it is not that of the region.
+    pub(crate) endpoint: Option<String>,
+    /// Region of the bucket.
+    pub(crate) region: Option<String>,
+    /// Profile that the environment names.
+    pub(crate) profile: Option<String>,
 }
 
 /// Server-side encryption, written as `AES256`, `aws:kms` or `aws:kms:KEY`.
@@ -304,6 +321,23 @@ mod tests {
             Options { endpoint: Some("https://me:word@host".to_owned()), ..Options::default() };
         let refused = options.check().unwrap_err().to_string();
         assert!(refused.contains("endpoint") && !refused.contains("word@"), "{refused}");
+    }
+
+    #[test]
+    fn what_was_in_force_lasts() {
+        let text = |text: &str| Some(text.to_owned());
+        let in_force = InForce {
+            endpoint: text("https://me:word@host"),
+            region: text("eu-west-1"),
+            profile: text("backup"),
+        };
+        let lasting = Options::default().lasting(&in_force);
+        assert_eq!((lasting.region, lasting.profile), (text("eu-west-1"), text("backup")));
+        assert_eq!(lasting.endpoint, None, "a secret may hide in it");
+        let given = Options { profile: text("own"), ..Options::default() };
+        assert_eq!(given.lasting(&in_force).profile, text("own"), "options count more");
+        let nothing = InForce::default();
+        assert_eq!(given.lasting(&nothing), given);
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! What one attempt of a request failed with, and whether another attempt is worth it.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{
+    error::Error,
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::{
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
+    primitives::{DateTime, DateTimeFormat},
 };
 use dbbackup_sdk::shown;
 
@@ -22,6 +27,8 @@ pub struct Refusal {
     code: Option<String>,
     message: String,
     retry_after: Option<Duration>,
+    /// True if the store may be unable to encrypt as it was asked to.
+    lacks_encryption: bool,
 }
 
 /// Where the attempt ended.
@@ -31,6 +38,8 @@ enum Kind {
     Answered,
     /// No answer came, or only a part of it.
     Unanswered,
+    /// An answer came that must not be read: it is longer than what was asked for.
+    TooLong,
     /// There are no credentials to sign with.
     NoCredentials,
     /// The request could not be made.
@@ -104,10 +113,8 @@ impl Refusal {
     {
         let response = error.raw_response();
         let status = response.map(|response| response.status().as_u16());
-        let retry_after = response
-            .and_then(|response| response.headers().get("retry-after"))
-            .and_then(|value| value.trim().parse().ok())
-            .map(Duration::from_secs);
+        let header = |name| response.and_then(|response| response.headers().get(name));
+        let retry_after = header("retry-after").and_then(|value| pause_of(value, header("date")));
         let code = error.code().map(str::to_owned);
         let kind = match (&error, status) {
             _ if lacks_credentials(&error) => Kind::NoCredentials,
@@ -116,13 +123,32 @@ impl Refusal {
             _ => Kind::Unanswered,
         };
         let message = error.message().map_or_else(|| said(&error), str::to_owned);
-        Self { kind, status, code, message: shortened(&message), retry_after }
+        let message = shortened(&message);
+        Self { kind, status, code, message, retry_after, lacks_encryption: false }
     }
 
     /// An answer that breaks off in its body, or does not come in time.
     pub(crate) fn unanswered(message: impl Into<String>) -> Self {
-        let message = shortened(&message.into());
-        Self { kind: Kind::Unanswered, status: None, code: None, message, retry_after: None }
+        Self {
+            kind: Kind::Unanswered,
+            status: None,
+            code: None,
+            message: shortened(&message.into()),
+            retry_after: None,
+            lacks_encryption: false,
+        }
+    }
+
+    /// An answer of which more comes than was asked for. Asked again, it would come again.
+    pub(crate) fn too_long(most_bytes: u64) -> Self {
+        let message = format!("more than the {most_bytes} bytes come that were asked for");
+        Self { kind: Kind::TooLong, ..Self::unanswered(message) }
+    }
+
+    /// The same, which a lack of encryption at the store may explain.
+    #[must_use]
+    pub(crate) fn suspecting_encryption(self, lacks_encryption: bool) -> Self {
+        Self { lacks_encryption, ..self }
     }
 
     /// An answer that is not what was asked for.
@@ -135,7 +161,7 @@ impl Refusal {
         let code = self.code.as_deref().unwrap_or("");
         match self.kind {
             Kind::NoCredentials => return Verdict::NoCredentials,
-            Kind::Unsendable => return Verdict::Permanent,
+            Kind::Unsendable | Kind::TooLong => return Verdict::Permanent,
             Kind::Unanswered => return Verdict::Retry,
             Kind::Answered => {}
         }
@@ -244,6 +270,26 @@ impl Refusal {
         self.kind == Kind::Answered && self.code.is_some()
     }
 
+    /// True if nothing was answered: what was asked for may still be done.
+    pub(crate) fn is_silence(&self) -> bool {
+        self.kind == Kind::Unanswered
+    }
+
+    /// True if more came than was asked for.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.kind == Kind::TooLong
+    }
+
+    /// True if the store has failed and does not say at what.
+    pub(crate) fn is_internal(&self) -> bool {
+        self.kind == Kind::Answered && self.status == Some(500)
+    }
+
+    /// True if the store may be unable to encrypt as it was asked to.
+    pub(crate) fn may_lack_encryption(&self) -> bool {
+        self.lacks_encryption
+    }
+
     /// True if the store did answer, with a refusal of any kind.
     pub(crate) fn is_answer(&self) -> bool {
         self.kind == Kind::Answered
@@ -264,6 +310,20 @@ impl fmt::Display for Refusal {
 }
 
 impl Error for Refusal {}
+
+/// How long a store wants to be left alone: seconds, or until a time by the clock of its answer.
+fn pause_of(value: &str, date: Option<&str>) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let time = |text: &str| {
+        let time = DateTime::from_str(text.trim(), DateTimeFormat::HttpDate).ok()?;
+        SystemTime::try_from(time).ok()
+    };
+    let now = date.and_then(time).unwrap_or_else(SystemTime::now);
+    time(value)?.duration_since(now).ok()
+}
 
 /// True if the chain of causes says that no source of credentials had any.
 fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
@@ -359,6 +419,24 @@ pub(crate) mod tests {
         assert_eq!(answered(403, "RequestTimeTooSkewed").verdict(), Verdict::WrongClock);
         assert_eq!(answered(400, "ExpiredToken").verdict(), Verdict::Expired);
         assert!(answered(400, "ExpiredToken").is_unknown_account());
+    }
+
+    #[test]
+    fn a_store_names_its_pause_in_seconds_or_by_its_clock() {
+        let date = Some("Wed, 21 Oct 2015 07:28:00 GMT");
+        assert_eq!(pause_of(" 300 ", date), Some(Duration::from_secs(300)));
+        let until = "Wed, 21 Oct 2015 07:33:00 GMT";
+        assert_eq!(pause_of(until, date), Some(Duration::from_secs(300)));
+        assert_eq!(pause_of("Wed, 21 Oct 2015 07:27:00 GMT", date), None);
+        assert_eq!(pause_of("soon", date), None);
+    }
+
+    #[test]
+    fn more_than_was_asked_for_is_not_asked_for_again() {
+        let refusal = Refusal::too_long(5);
+        assert_eq!(refusal.verdict(), Verdict::Permanent);
+        assert!(refusal.is_too_long() && !refusal.is_silence());
+        assert!(refusal.to_string().contains("5 bytes"));
     }
 
     #[test]

@@ -22,8 +22,6 @@ use crate::{
 const FIRST_WAIT: Duration = Duration::from_millis(400);
 /// Longest wait before another attempt, unless the store asks for more.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
-/// Longest pause that a store is granted.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 /// Attempts with damaged bytes: a network that spoils more than these is broken, and a store that
 /// calls a right checksum wrong will not change its mind.
 const MOST_DAMAGED: u32 = 8;
@@ -35,7 +33,7 @@ const RENEWAL: Duration = Duration::from_secs(4);
 const FIRST_CONTACT: Duration = Duration::from_secs(30);
 /// Least time for an attempt to end.
 const LEAST_ATTEMPT: Duration = Duration::from_secs(60);
-/// An attempt that is slower than this has stalled.
+/// A line that is slower than this has stalled; all requests in flight share it.
 const LEAST_BYTES_PER_S: u64 = 100 * 1024;
 
 /// The way to one store; clones share what they have learnt of it.
@@ -48,6 +46,22 @@ pub(crate) struct Requests {
     hurry: Option<Duration>,
     /// True if even a store that never answered is asked until the deadline.
     patient: bool,
+    /// True if the store is asked to encrypt.
+    encrypts: bool,
+    /// Told of attempts without an answer.
+    silence: Option<Silence>,
+}
+
+/// Whether any attempt of some requests went unanswered: whatever the later ones were told, the store
+/// may still do what it was asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Silence(Arc<AtomicBool>);
+
+impl Silence {
+    /// True if an attempt had no answer.
+    pub(crate) fn was_met(&self) -> bool {
+        self.0.load(Relaxed)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +70,8 @@ struct Shared {
     known: AtomicBool,
     /// True once a request succeeded: there were credentials.
     trusted: AtomicBool,
+    /// True once the store took something that it was to encrypt.
+    encrypted: AtomicBool,
     pause: Mutex<Pause>,
 }
 
@@ -70,7 +86,15 @@ struct Pause {
 impl Requests {
     /// Requests that are tried again for so long.
     pub(crate) fn new(clock: StoreClock, deadline: Duration) -> Self {
-        Self { clock, shared: Arc::default(), deadline, hurry: None, patient: false }
+        Self {
+            clock,
+            shared: Arc::default(),
+            deadline,
+            hurry: None,
+            patient: false,
+            encrypts: false,
+            silence: None,
+        }
     }
 
     /// The same with a shorter deadline, which ends an attempt as well.
@@ -82,6 +106,17 @@ impl Requests {
     /// The same for a request that must get through an outage even if it is the first one.
     pub(crate) fn patient(&self) -> Self {
         Self { patient: true, ..self.clone() }
+    }
+
+    /// The same for requests that ask the store to encrypt, or do not.
+    pub(crate) fn encrypting(&self, encrypts: bool) -> Self {
+        Self { encrypts, ..self.clone() }
+    }
+
+    /// The same, and what tells of its attempts without an answer.
+    pub(crate) fn watched(&self) -> (Self, Silence) {
+        let silence = Silence::default();
+        (Self { silence: Some(silence.clone()), ..self.clone() }, silence)
     }
 
     /// True once the store has answered anything.
@@ -111,7 +146,7 @@ impl Requests {
         let mut tries = Tries::default();
         let limit = self.hurry.map_or(limit, |most| limit.min(most));
         loop {
-            self.pause_over().await;
+            self.pause_over(tries.started + self.deadline).await;
             let answer = timeout(limit, attempt()).await.unwrap_or_else(|_| {
                 Err(Refusal::unanswered(format!("no answer within {} s", limit.as_secs())))
             });
@@ -128,16 +163,48 @@ impl Requests {
     /// The wait before the next attempt, or the error if there is none.
     fn wait(&self, step: &Step, refusal: Refusal, tries: &mut Tries) -> Result<Duration, S3Error> {
         tries.attempts += 1;
+        self.note(&refusal);
+        let step = step.clone();
+        if !self.is_worth_another(&refusal, tries) {
+            return Err(S3Error::Refused { step, source: Box::new(refusal) });
+        }
+        let waited = tries.started.elapsed();
+        let left = self.deadline(&refusal).saturating_sub(waited);
+        if left.is_zero() {
+            let (attempts, seconds) = (tries.attempts, waited.as_secs());
+            let lacks_encryption = self.may_lack_encryption(&refusal);
+            let refusal = refusal.suspecting_encryption(lacks_encryption);
+            return Err(S3Error::GaveUp { step, attempts, seconds, source: Box::new(refusal) });
+        }
+        // The last attempt is made when the deadline passes.
+        let wait = tries.backoff().max(refusal.retry_after().unwrap_or_default()).min(left);
+        let is_throttled = refusal.verdict() == Verdict::Throttled;
+        let wait = if is_throttled { self.pause(wait, left) } else { wait };
+        let milliseconds = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let attempt = tries.attempts;
+        // An outage is told of more and more rarely.
+        if attempt.is_power_of_two() {
+            tracing::info!(%step, attempt, milliseconds, %refusal, "trying again");
+        } else {
+            tracing::debug!(%step, attempt, milliseconds, %refusal, "trying again");
+        }
+        Ok(wait)
+    }
+
+    /// What a failed attempt tells of the store.
+    fn note(&self, refusal: &Refusal) {
         if refusal.has_word() {
             self.shared.known.store(true, Relaxed);
         }
-        let mut wait = tries.backoff().max(refusal.retry_after().unwrap_or_default());
-        let again = match refusal.verdict() {
-            Verdict::Retry => true,
-            Verdict::Throttled => {
-                wait = self.pause(wait);
-                true
-            }
+        if let Some(silence) = self.silence.as_ref().filter(|_| refusal.is_silence()) {
+            silence.0.store(true, Relaxed);
+        }
+    }
+
+    /// True if another attempt may succeed.
+    fn is_worth_another(&self, refusal: &Refusal, tries: &mut Tries) -> bool {
+        match refusal.verdict() {
+            Verdict::Retry | Verdict::Throttled => true,
             Verdict::Damaged => {
                 tries.damaged += 1;
                 tries.damaged < MOST_DAMAGED
@@ -155,66 +222,51 @@ impl Requests {
             Verdict::Permanent => {
                 refusal.is_denied() && self.clock.is_skewed() && tries.skewed() == 0
             }
-        };
-        let step = step.clone();
-        if !again {
-            return Err(S3Error::Refused { step, source: Box::new(refusal) });
         }
-        let waited = tries.started.elapsed();
-        let left = self.deadline().saturating_sub(waited);
-        if left.is_zero() {
-            let (attempts, seconds) = (tries.attempts, waited.as_secs());
-            return Err(S3Error::GaveUp { step, attempts, seconds, source: Box::new(refusal) });
-        }
-        // The last attempt is made when the deadline passes.
-        let wait = wait.min(left);
-        let milliseconds = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        let attempt = tries.attempts;
-        // An outage is told of more and more rarely.
-        if attempt.is_power_of_two() {
-            tracing::info!(%step, attempt, milliseconds, %refusal, "trying again");
-        } else {
-            tracing::debug!(%step, attempt, milliseconds, %refusal, "trying again");
-        }
-        Ok(wait)
     }
 
-    fn deadline(&self) -> Duration {
-        if self.patient || self.shared.known.load(Relaxed) {
-            self.deadline
-        } else {
-            self.deadline.min(FIRST_CONTACT)
-        }
+    fn deadline(&self, refusal: &Refusal) -> Duration {
+        let is_known = self.shared.known.load(Relaxed) && !self.may_lack_encryption(refusal);
+        if self.patient || is_known { self.deadline } else { self.deadline.min(FIRST_CONTACT) }
+    }
+
+    /// True if the store may have failed because it cannot encrypt: MinIO without a key service says 500.
+    fn may_lack_encryption(&self, refusal: &Refusal) -> bool {
+        self.encrypts && refusal.is_internal() && !self.shared.encrypted.load(Relaxed)
     }
 
     fn succeeded(&self) {
         self.shared.known.store(true, Relaxed);
         self.shared.trusted.store(true, Relaxed);
+        if self.encrypts {
+            self.shared.encrypted.store(true, Relaxed);
+        }
         let mut pause = self.shared.pause.lock().unwrap_or_else(PoisonError::into_inner);
         if pause.until.is_none_or(|until| until <= Instant::now()) {
             *pause = Pause::default();
         }
     }
 
-    /// Makes everybody wait: at least so long, longer each time in a row. Many workers that hear the
-    /// same answer make one pause.
-    fn pause(&self, least: Duration) -> Duration {
+    /// Makes everybody wait: at least so long, longer each time in a row, at most as long as is left of
+    /// the deadline. Many workers that hear the same answer make one pause.
+    fn pause(&self, least: Duration, left: Duration) -> Duration {
         let mut pause = self.shared.pause.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if pause.until.is_none_or(|until| until <= now) {
             pause.streak = pause.streak.saturating_add(1);
         }
         let grown = FIRST_WAIT.saturating_mul(1 << pause.streak.min(10)).min(LONGEST_WAIT);
-        let length = least.max(jittered(grown)).min(LONGEST_PAUSE);
+        let length = least.max(jittered(grown)).min(left);
         let until = pause.until.map_or(now + length, |until| until.max(now + length));
         pause.until = Some(until);
         length
     }
 
-    async fn pause_over(&self) {
+    /// Waits for the end of a pause, or for the deadline: somebody else's pause may be longer than that.
+    async fn pause_over(&self, deadline: Instant) {
         loop {
             let until = self.shared.pause.lock().unwrap_or_else(PoisonError::into_inner).until;
-            match until {
+            match until.map(|until| until.min(deadline)) {
                 Some(until) if until > Instant::now() => sleep_until(until).await,
                 _ => return,
             }
@@ -222,8 +274,9 @@ impl Requests {
     }
 }
 
-/// Time that an attempt with so many bytes may take.
-pub(crate) fn attempt_limit(bytes: u64) -> Duration {
+/// Time that an attempt with so many bytes may take, where so many share the line.
+pub(crate) fn attempt_limit(bytes: u64, in_flight: u16) -> Duration {
+    let bytes = bytes.saturating_mul(u64::from(in_flight.max(1)));
     LEAST_ATTEMPT.max(Duration::from_secs(bytes / LEAST_BYTES_PER_S))
 }
 
@@ -346,8 +399,9 @@ mod tests {
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let requests = requests(10_000);
-            let first = requests.pause(Duration::from_secs(3));
-            let second = requests.pause(Duration::from_millis(1));
+            let left = Duration::from_secs(10);
+            let first = requests.pause(Duration::from_secs(3), left);
+            let second = requests.pause(Duration::from_millis(1), left);
             assert!(first >= Duration::from_secs(3) && second < first);
             let until = requests.shared.pause.lock().unwrap().until.unwrap();
             assert!(until >= Instant::now() + Duration::from_millis(2_900));
@@ -364,7 +418,52 @@ mod tests {
 
     #[test]
     fn a_large_part_has_more_time() {
-        assert_eq!(attempt_limit(1), LEAST_ATTEMPT);
-        assert_eq!(attempt_limit(64 * 1024 * 1024), Duration::from_secs(655));
+        assert_eq!(attempt_limit(1, 4), LEAST_ATTEMPT);
+        assert_eq!(attempt_limit(64 * 1024 * 1024, 1), Duration::from_secs(655));
+    }
+
+    #[test]
+    fn parts_that_share_a_slow_line_have_the_time_for_it() {
+        let line_bytes_per_s = 2_000_000 / 8;
+        let all = 4 * 10 * 1024 * 1024 / line_bytes_per_s;
+        assert!(attempt_limit(10 * 1024 * 1024, 4) > Duration::from_secs(all));
+    }
+
+    #[test]
+    fn a_pause_is_as_long_as_the_store_wants_and_no_longer_than_the_deadline() {
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (asked, left) = (Duration::from_secs(300), Duration::from_secs(900));
+            assert_eq!(requests(900_000).pause(asked, left), asked);
+            let left = Duration::from_secs(7);
+            let hasty = requests(7_000);
+            assert_eq!(hasty.pause(asked, left), left);
+            hasty.pause(asked, asked);
+            // Who has less time than somebody else's pause does not wait for its end.
+            hasty.pause_over(Instant::now() + Duration::from_millis(20)).await;
+        });
+    }
+
+    #[test]
+    fn an_attempt_without_an_answer_is_remembered_after_one_with_an_answer() {
+        let (watched, silence) = requests(10_000).watched();
+        run(&watched, 1, &answered(500, "InternalError")).0.unwrap();
+        assert!(!silence.was_met());
+        run(&watched, 1, &Refusal::unanswered("reset")).0.unwrap();
+        assert!(silence.was_met());
+    }
+
+    #[test]
+    fn a_store_that_may_lack_encryption_is_not_asked_for_long() {
+        let failed = answered(500, "InternalError");
+        let plain = requests(900_000);
+        plain.succeeded();
+        let encrypting = plain.encrypting(true);
+        assert_eq!(plain.deadline(&failed), Duration::from_secs(900));
+        assert_eq!(encrypting.deadline(&failed), FIRST_CONTACT);
+        assert_eq!(encrypting.deadline(&answered(502, "")), Duration::from_secs(900));
+        assert_eq!(encrypting.patient().deadline(&failed), Duration::from_secs(900));
+        encrypting.succeeded();
+        assert_eq!(encrypting.deadline(&failed), Duration::from_secs(900));
     }
 }

@@ -181,7 +181,7 @@ impl RunningStream {
         let mut upload = self.idle().await?;
         // On our runtime: the caller's may have no timer.
         let finishing = runtime::runtime()?.spawn(async move {
-            let finished = upload.finish().await;
+            let finished = finish(&mut upload).await;
             if finished.is_err() {
                 give_up(&mut upload).await;
             }
@@ -245,7 +245,7 @@ impl RunningStream {
 /// Sends the full part off and waits for room for the next one.
 async fn room(mut upload: Box<ObjectUpload>) -> (Box<ObjectUpload>, Result<(), S3Error>) {
     if upload.is_to_begin()
-        && let Err(error) = upload.begin().await
+        && let Err(error) = begin(&mut upload).await
     {
         return (upload, Err(error));
     }
@@ -253,8 +253,21 @@ async fn room(mut upload: Box<ObjectUpload>) -> (Box<ObjectUpload>, Result<(), S
     (upload, result)
 }
 
+async fn begin(upload: &mut ObjectUpload) -> Result<(), S3Error> {
+    upload.expect_absent().await.map_err(|error| upload.fail(error))?;
+    upload.begin().await.map(drop)
+}
+
+async fn finish(upload: &mut ObjectUpload) -> Result<Finished, S3Error> {
+    if upload.id().is_none() {
+        // It goes up in one step, and nobody has looked yet.
+        upload.expect_absent().await.map_err(|error| upload.fail(error))?;
+    }
+    upload.finish().await
+}
+
 async fn give_up(upload: &mut ObjectUpload) {
-    if let Err(error) = upload.abort(GIVE_UP_DEADLINE, false).await {
+    if let Err(error) = upload.abort(GIVE_UP_DEADLINE, None).await {
         tracing::warn!(object = upload.url(), error = %shown(&error), "parts of an upload are left");
     }
 }

@@ -18,7 +18,7 @@ use dbbackup_sdk::{
 };
 
 use crate::{
-    attend::attend,
+    attend::{GIVE_UP_DEADLINE, attend},
     error::S3Error,
     location::Place,
     marker::{self, Claim, ClaimOrder, marker_key, rfc3339},
@@ -68,11 +68,13 @@ impl S3Target {
 
     fn writer(&self, object: &ObjectCreate) -> Result<S3Writer, S3Error> {
         let key = self.place.key_of(&object.key)?;
-        let is_blind = object.if_absent && attend(&self.host, self.refuse_existing(&key))?;
+        if object.if_absent {
+            attend(&self.host, self.refuse_existing(&key))?;
+        }
         let run = object.part_of.as_ref().map_or_else(random_run, |part| part.backup_id.clone());
         let facts = UploadFacts {
             location: self.location.clone(),
-            options: self.options.lasting(self.store.endpoint()),
+            options: self.options.lasting(self.store.in_force()),
             key: object.key.clone(),
             run_id: run.clone(),
             manifest_key: object.part_of.as_ref().map(|part| part.manifest_key.clone()),
@@ -93,12 +95,7 @@ impl S3Target {
         // From here on, dropping it ticks off the record, unless something may be left.
         let writer = S3Writer::new(upload, self.host.clone(), facts, record);
         let Some(part) = &object.part_of else { return Ok(writer) };
-        let claim = attend(&self.host, self.claim(part, &key));
-        let claim = claim.and_then(|claim| match claim.degraded() {
-            // Nobody would notice that a backup is written over.
-            Some(_) if is_blind => Err(S3Error::Unguarded { object: self.store.url(&key) }),
-            _ => Ok(claim),
-        });
+        let claim = attend(&self.host, self.claim_free(object, part, &key));
         let claim = claim.inspect_err(|error| self.withdraw_marker(part, error))?;
         let marker = self.place.relative(claim.key()).unwrap_or_default().to_owned();
         Ok(writer.claimed(claim, marker))
@@ -125,12 +122,46 @@ impl S3Target {
         }
     }
 
+    /// The marker of a backup, and nothing that would be written over: another run may have committed
+    /// and removed its marker between the first look and ours.
+    async fn claim_free(
+        &self,
+        object: &ObjectCreate,
+        part: &BackupPart,
+        key: &str,
+    ) -> Result<Arc<Claim>, S3Error> {
+        let claim = self.claim(part, key).await?;
+        if !object.if_absent {
+            return Ok(claim);
+        }
+        if let Err(error) = self.expect_free(&claim, key).await {
+            if let Err(left) = claim.forget(key, GIVE_UP_DEADLINE).await {
+                let marker = claim.key();
+                tracing::info!(marker, error = %shown(&left), "a run marker may be left");
+            }
+            return Err(error);
+        }
+        Ok(claim)
+    }
+
+    async fn expect_free(&self, claim: &Claim, key: &str) -> Result<(), S3Error> {
+        let is_blind = self.refuse_existing(key).await?;
+        self.refuse_existing(claim.manifest_key()).await?;
+        // Nobody would notice that a backup is written over.
+        if is_blind && claim.degraded().is_some() {
+            return Err(S3Error::Unguarded { object: self.store.url(key) });
+        }
+        Ok(())
+    }
+
     /// The marker of a backup, put if this is its first object here.
     async fn claim(&self, part: &BackupPart, key: &str) -> Result<Arc<Claim>, S3Error> {
         let manifest_key = self.place.key_of(&part.manifest_key)?;
         let marker = marker_key(&manifest_key);
         let known = self.claims().get(&marker).cloned();
-        if let Some(claim) = known.filter(|claim| claim.is_of(&part.backup_id)) {
+        if let Some(claim) = known.filter(|claim| claim.is_of(&part.backup_id))
+            && !claim.is_closed().await
+        {
             claim.name(key, None).await?;
             return Ok(claim);
         }
@@ -226,6 +257,11 @@ impl S3Target {
         if let Some(claim) = claim {
             // Or the next heartbeat would bring the marker back.
             claim.close().await;
+            match claim.expect_own(&self.store).await {
+                // It is that of whoever has taken over, and who is at work.
+                Err(S3Error::TakenOver { .. }) => return Ok(()),
+                own => own?,
+            }
         }
         self.store.delete(&full).await
     }

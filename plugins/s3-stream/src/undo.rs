@@ -110,7 +110,7 @@ impl Undoing {
             let summary = format!("{} may still appear", self.store.url(&self.key));
             return Ok(UndoOutcome { undone: false, summary, extra: Default::default() });
         }
-        let marker = match self.own_marker().await {
+        let (marker, is_backup) = match self.look_around().await {
             Err(error) if error.is_blind() => {
                 self.expect_writer().await?;
                 let object = self.store.url(&self.key);
@@ -121,13 +121,9 @@ impl Undoing {
                 );
                 return Ok(outcome(&sweep, dry_run, &format!("no parts are left of {object}")));
             }
-            marker => marker?,
+            seen => seen?,
         };
         let object = self.store.url(&self.key);
-        let is_backup = match &self.manifest {
-            Some(manifest) => is_backup(&self.store, manifest, &self.facts.run_id).await?,
-            None => false,
-        };
         if is_backup {
             let mut sweep = self.sweep(dry_run);
             if let Some((key, _)) = &marker {
@@ -153,8 +149,11 @@ impl Undoing {
     /// True if the store was told to make the object visible, has not answered, and has had no hour yet.
     async fn may_still_appear(&self) -> Result<bool, S3Error> {
         let Some(told) = self.facts.unanswered_s else { return Ok(false) };
-        // The answer also tells the store's time.
-        let is_there = self.store.head(&self.key).await?.is_some();
+        // The answer also tells the store's time. To keys that may not look, time alone counts.
+        let is_there = match self.store.head(&self.key).await {
+            Err(error) if error.is_blind() => false,
+            head => head?.is_some(),
+        };
         let now = epoch_seconds(self.store.clock().time_there());
         Ok(!is_there && now.saturating_sub(told) < SILENCE.as_secs())
     }
@@ -163,6 +162,21 @@ impl Undoing {
     /// keys are good enough to call a run's leftovers gone.
     async fn expect_writer(&self) -> Result<(), S3Error> {
         self.store.abort(&Upload { key: self.key.clone(), id: NO_UPLOAD.to_owned() }).await
+    }
+
+    /// The marker of this run, if it is there, and whether the run's manifest is. Keys that may not list
+    /// are refused a look at what is not there.
+    async fn look_around(&self) -> Result<(Option<(String, Marker)>, bool), S3Error> {
+        let marker = self.own_marker().await?;
+        let is_backup = match &self.manifest {
+            Some(manifest) => is_backup(&self.store, manifest, &self.facts.run_id).await?,
+            None => {
+                // An object that stands for itself: asked for here only to hear whether that is allowed.
+                self.store.head(&self.key).await?;
+                false
+            }
+        };
+        Ok((marker, is_backup))
     }
 
     /// The marker with its key, if it is this run's.

@@ -9,7 +9,7 @@ use crate::{
     error::S3Error,
     leftovers::Sweep,
     location::Place,
-    marker::{self, MARKER_ENDING, Marker, age, rfc3339},
+    marker::{self, MARKER_ENDING, Marker, age, expect_silence, rfc3339},
     store::{Facts, OpenUpload, Store, Upload},
 };
 
@@ -94,23 +94,31 @@ fn names(marker: &Marker, upload: &OpenUpload) -> bool {
 /// Removes one of them; of a marker alone everything that it names.
 ///
 /// # Errors
-/// Something of it may still be there.
+/// Something of it may still be there. [`S3Error::Locked`] if its run is heard of again: nothing was
+/// touched then.
 pub(crate) async fn abandon(
     store: &Store,
     place: &Place,
     upload: &UnfinishedUpload,
 ) -> Result<(), S3Error> {
     let key = place.key_of(&upload.key)?;
+    let mut markers = match &upload.run {
+        Some(_) => markers_of(store, &key, upload.upload_id.is_some()).await?,
+        None => Vec::new(),
+    };
+    // Another run may have taken its place since the list was made.
+    markers
+        .retain(|(marker, _)| upload.run.as_ref().is_some_and(|run| run.run_id == marker.run_id));
+    for (marker, facts) in &markers {
+        // The list may be old: a run that was suspended may have come back.
+        expect_silence(store, marker, facts)?;
+    }
     let mut sweep = Sweep::new(store);
     if let Some(id) = &upload.upload_id {
-        sweep.upload(&Upload { key: key.clone(), id: id.clone() }).await?;
+        sweep.upload(&Upload { key, id: id.clone() }).await?;
     }
-    let Some(run) = &upload.run else { return Ok(()) };
-    for (marker, facts) in markers_of(store, &key, upload.upload_id.is_some()).await? {
-        // Another run may have taken its place since the list was made.
-        if marker.run_id == run.run_id {
-            sweep.run(&facts.key, &marker).await?;
-        }
+    for (marker, facts) in &markers {
+        sweep.run(&facts.key, marker).await?;
     }
     Ok(())
 }

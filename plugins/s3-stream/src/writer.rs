@@ -94,7 +94,7 @@ impl S3Writer {
         let deadline = if self.host.is_cancelled() { CANCELLED_DEADLINE } else { GIVE_UP_DEADLINE };
         let (upload, claim) = (&mut self.upload, &self.claim);
         let given_up = block_on(async {
-            upload.abort(deadline, claim.is_some()).await?;
+            upload.abort(deadline, claim.as_deref()).await?;
             if let Some(claim) = claim {
                 claim.forget(upload.key(), deadline).await?;
             }

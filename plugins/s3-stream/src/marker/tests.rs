@@ -24,16 +24,27 @@ fn a_marker_lies_beside_its_manifest() {
     assert_eq!(marker_key("a/odd"), "a/odd.run.json");
 }
 
-#[test]
-fn a_marker_comes_back_as_it_was_written() {
-    let marker = Marker {
+fn marker_of(run: &str) -> Marker {
+    Marker {
         schema: SCHEMA.to_owned(),
-        run_id: "b7".to_owned(),
+        run_id: run.to_owned(),
         host: "db1".to_owned(),
         heartbeat: "2026-01-01T00:00:00Z".to_owned(),
         manifest_key: "a/db.manifest.json".to_owned(),
         objects: vec![MarkedObject { key: "a/db".to_owned(), upload_id: None }],
-    };
+    }
+}
+
+#[test]
+fn a_marker_of_another_run_or_none_at_all_is_not_ours_any_more() {
+    assert_eq!(other_owner(Some(marker_of("a")), "a"), None);
+    assert_eq!(other_owner(Some(marker_of("b")), "a"), Some("b".to_owned()));
+    assert_eq!(other_owner(None, "a"), Some("nobody".to_owned()));
+}
+
+#[test]
+fn a_marker_comes_back_as_it_was_written() {
+    let marker = marker_of("b7");
     let written = serde_json::to_string(&marker).unwrap();
     assert_eq!(serde_json::from_str::<Marker>(&written).unwrap(), marker);
     let facts = Facts {

@@ -16,9 +16,9 @@ use crate::{
     clock::StoreClock,
     error::{S3Error, Step},
     location::Place,
-    options::{Encryption, ObjectLock, Options},
+    options::{Encryption, InForce, ObjectLock, Options},
     refusal::Refusal,
-    request::Requests,
+    request::{Requests, Silence, attempt_limit},
 };
 
 /// Key of the object metadata that names the run which wrote an object.
@@ -28,8 +28,10 @@ pub(crate) const RUN_METADATA: &str = "dbbackup-run";
 pub(crate) struct Store {
     client: Client,
     requests: Requests,
-    endpoint: Option<String>,
+    in_force: InForce,
     bucket: String,
+    /// Requests with bodies that are in flight at the same time.
+    workers: u16,
     /// True if bodies are left out of signatures.
     unsigned: bool,
     checksum: bool,
@@ -45,12 +47,13 @@ impl Store {
     /// As for the client.
     pub(crate) async fn open(place: &Place, options: &Options) -> Result<Self, S3Error> {
         let clock = StoreClock::default();
-        let Connected { client, endpoint, is_encrypted } = client(options, &clock).await?;
+        let Connected { client, in_force, is_encrypted } = client(options, &clock).await?;
         Ok(Self {
             client,
-            endpoint,
+            in_force,
             requests: Requests::new(clock, options.retry_deadline()),
             bucket: place.bucket().to_owned(),
+            workers: options.workers(),
             unsigned: options.unsigned_payload.unwrap_or(is_encrypted),
             checksum: options.wants_checksum(),
             encryption: options.encryption.clone(),
@@ -69,12 +72,19 @@ impl Store {
         self.with_requests(self.requests.patient())
     }
 
+    /// The same store, and what tells of requests through it that went unanswered.
+    pub(crate) fn watched(&self) -> (Self, Silence) {
+        let (requests, silence) = self.requests.watched();
+        (self.with_requests(requests), silence)
+    }
+
     fn with_requests(&self, requests: Requests) -> Self {
         Self {
             client: self.client.clone(),
             requests,
-            endpoint: self.endpoint.clone(),
+            in_force: self.in_force.clone(),
             bucket: self.bucket.clone(),
+            workers: self.workers,
             unsigned: self.unsigned,
             checksum: self.checksum,
             encryption: self.encryption.clone(),
@@ -83,9 +93,9 @@ impl Store {
         }
     }
 
-    /// URL of the store, if it is not that of the region.
-    pub(crate) fn endpoint(&self) -> Option<&str> {
-        self.endpoint.as_deref()
+    /// Where requests go, whatever has said so.
+    pub(crate) fn in_force(&self) -> &InForce {
+        &self.in_force
     }
 
     /// URL of an object, for the operator.
@@ -115,6 +125,16 @@ impl Store {
     /// The store's clock.
     pub(crate) fn clock(&self) -> &StoreClock {
         self.requests.clock()
+    }
+
+    /// Requests that ask the store to encrypt, if the operator wants it.
+    fn writing(&self) -> Requests {
+        self.requests.encrypting(self.encryption.is_some())
+    }
+
+    /// Time that an attempt with so many bytes may take: all workers share the line.
+    fn attempt_limit(&self, bytes: u64) -> Duration {
+        attempt_limit(bytes, self.workers)
     }
 
     fn step(&self, what: impl Into<String>, key: &str, permission: &'static str) -> Step {

@@ -7,7 +7,7 @@ use aws_sdk_s3::{
     primitives::{ByteStream, DateTime},
     types::{ChecksumMode, ChecksumType, ObjectLockMode, ServerSideEncryption, StorageClass},
 };
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 
 use super::{Asks, RUN_METADATA, Store};
 use crate::{
@@ -15,7 +15,6 @@ use crate::{
     error::S3Error,
     options::{Encryption, LockMode, ObjectLock},
     refusal::Refusal,
-    request::attempt_limit,
 };
 
 /// Time that an attempt without a body may take.
@@ -83,9 +82,9 @@ pub(crate) struct Head {
 const WHOLE_BYTES: u64 = 16 << 20;
 
 /// How often an object is asked for once more while another request for it is under way.
-const MOST_CONFLICTS: u32 = 10;
+pub(super) const MOST_CONFLICTS: u32 = 10;
 /// Time between two of those.
-const CONFLICT_WAIT: Duration = Duration::from_secs(1);
+pub(super) const CONFLICT_WAIT: Duration = Duration::from_secs(1);
 
 impl Store {
     /// Writes a small object, asking for less where the store does not know something.
@@ -145,7 +144,7 @@ impl Store {
             let request = if self.unsigned { request.disable_payload_signing() } else { request };
             async move { request.send().await.map_err(Refusal::of) }
         };
-        let answer = self.requests.send(&step, attempt_limit(length), send).await?;
+        let answer = self.writing().send(&step, self.attempt_limit(length), send).await?;
         let crc64 = answer.checksum_crc64_nvme().map(str::to_owned);
         let etag = answer.e_tag().map(str::to_owned);
         Ok(PutAnswer { etag, crc64, degraded: None })
@@ -209,14 +208,18 @@ impl Store {
     /// A small object with its facts; none if there is none.
     ///
     /// # Errors
-    /// As for every request.
-    pub(crate) async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Facts)>, S3Error> {
+    /// As for every request; one that is larger is refused before it fills the memory.
+    pub(crate) async fn get(
+        &self,
+        key: &str,
+        most_bytes: u64,
+    ) -> Result<Option<(Vec<u8>, Facts)>, S3Error> {
         let step = self.step("read", key, "s3:GetObject");
         let send = || {
             let request = self.client.get_object().bucket(&self.bucket).key(key);
-            async move { whole(request.send().await.map_err(Refusal::of)?).await }
+            async move { whole(request.send().await.map_err(Refusal::of)?, most_bytes).await }
         };
-        match self.requests.send(&step, attempt_limit(WHOLE_BYTES), send).await {
+        match self.requests.send(&step, self.attempt_limit(WHOLE_BYTES), send).await {
             Ok((bytes, etag, modified)) => {
                 let size_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                 Ok(Some((bytes, Facts { key: key.to_owned(), size_bytes, etag, modified })))
@@ -247,21 +250,21 @@ impl Store {
             async move {
                 let answer = request.send().await.map_err(Refusal::of)?;
                 let got = answer.e_tag().map(str::to_owned);
-                let bytes = answer.body.collect().await.map_err(broken)?;
-                if u64::try_from(bytes.remaining()).unwrap_or(u64::MAX) != length {
-                    let what = format!("{} bytes came", bytes.remaining());
-                    return Err(Refusal::odd_answer(what));
+                let pieces = pieces(answer.body, answer.content_length, length).await?;
+                let came = length_of(&pieces);
+                if came != length {
+                    return Err(Refusal::odd_answer(format!("{came} bytes came")));
                 }
-                Ok((bytes, got))
+                Ok((pieces, got))
             }
         };
         let replaced = || S3Error::Replaced { object: self.url(key) };
-        match self.requests.send(&step, attempt_limit(length), send).await {
-            Ok((mut bytes, got)) => {
+        match self.requests.send(&step, self.attempt_limit(length), send).await {
+            Ok((pieces, got)) => {
                 if etag.is_some() && got.as_deref() != etag {
                     return Err(replaced());
                 }
-                bytes.copy_to_slice(buffer);
+                copy(&pieces, buffer);
                 Ok(())
             }
             Err(error) if error.is(Refusal::is_unmet) => Err(replaced()),
@@ -362,14 +365,48 @@ impl Head {
 /// The body of an answer, its ETag and its time.
 async fn whole(
     answer: GetObjectOutput,
+    most_bytes: u64,
 ) -> Result<(Vec<u8>, Option<String>, Option<DateTime>), Refusal> {
     let (etag, modified) = (answer.e_tag().map(str::to_owned), answer.last_modified().copied());
     let announced = answer.content_length().and_then(|length| usize::try_from(length).ok());
-    let bytes = answer.body.collect().await.map_err(broken)?.to_vec();
+    let bytes = pieces(answer.body, answer.content_length, most_bytes).await?.concat();
     if announced.is_some_and(|length| length != bytes.len()) {
         return Err(Refusal::odd_answer(format!("{} bytes came", bytes.len())));
     }
     Ok((bytes, etag, modified))
+}
+
+/// The pieces of a body, refused as soon as it is longer than it may be: a proxy that ignores `Range`
+/// answers with a whole archive.
+async fn pieces(
+    mut body: ByteStream,
+    announced: Option<i64>,
+    most_bytes: u64,
+) -> Result<Vec<Bytes>, Refusal> {
+    let announced = announced.and_then(|length| u64::try_from(length).ok());
+    if announced.is_some_and(|length| length > most_bytes) {
+        return Err(Refusal::too_long(most_bytes));
+    }
+    let (mut pieces, mut room) = (Vec::new(), most_bytes);
+    while let Some(piece) = body.try_next().await.map_err(broken)? {
+        let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        room = room.checked_sub(length).ok_or_else(|| Refusal::too_long(most_bytes))?;
+        pieces.push(piece);
+    }
+    Ok(pieces)
+}
+
+fn length_of(pieces: &[Bytes]) -> u64 {
+    pieces.iter().map(|piece| u64::try_from(piece.len()).unwrap_or(u64::MAX)).sum()
+}
+
+/// Fills the buffer with pieces that are as long as it is.
+fn copy(pieces: &[Bytes], mut buffer: &mut [u8]) {
+    for piece in pieces {
+        let Some((room, rest)) = buffer.split_at_mut_checked(piece.len()) else { return };
+        room.copy_from_slice(piece);
+        buffer = rest;
+    }
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
@@ -392,5 +429,35 @@ pub(super) fn lock_mode(lock: &ObjectLock) -> ObjectLockMode {
     match lock.mode {
         LockMode::Governance => ObjectLockMode::Governance,
         LockMode::Compliance => ObjectLockMode::Compliance,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::runtime::Builder;
+
+    fn read(
+        bytes: &'static [u8],
+        announced: Option<i64>,
+        most: u64,
+    ) -> Result<Vec<Bytes>, Refusal> {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        runtime.block_on(pieces(ByteStream::from_static(bytes), announced, most))
+    }
+
+    #[test]
+    fn a_body_that_is_longer_than_was_asked_for_is_refused() {
+        assert_eq!(read(b"12345", Some(5), 5).unwrap().concat(), b"12345");
+        assert!(read(b"12345", Some(5), 4).unwrap_err().is_too_long());
+        assert!(read(b"12345", None, 4).unwrap_err().is_too_long(), "nobody said its length");
+        assert!(read(b"", Some(1 << 40), 4).unwrap_err().is_too_long(), "before it is read");
+    }
+
+    #[test]
+    fn pieces_fill_a_buffer_in_their_order() {
+        let mut buffer = [0; 5];
+        copy(&[Bytes::from_static(b"12"), Bytes::from_static(b"345")], &mut buffer);
+        assert_eq!(&buffer, b"12345");
     }
 }

@@ -15,9 +15,9 @@ use bytes::Bytes;
 
 use super::{
     Asks, RUN_METADATA, Store,
-    objects::{SMALL, encryption, lock_mode},
+    objects::{CONFLICT_WAIT, MOST_CONFLICTS, SMALL, encryption, lock_mode},
 };
-use crate::{checksum::Crc64, error::S3Error, refusal::Refusal, request::attempt_limit};
+use crate::{checksum::Crc64, error::S3Error, refusal::Refusal};
 
 /// Time for the store to put an object together: minutes where it has thousands of parts.
 const COMPLETE_LIMIT: Duration = Duration::from_secs(600);
@@ -110,7 +110,7 @@ impl Store {
                 id.ok_or_else(|| Refusal::odd_answer("an upload without an id"))
             }
         };
-        let id = self.requests.send(&step, SMALL, send).await?;
+        let id = self.writing().send(&step, SMALL, send).await?;
         Ok(Created { id, has_checksums: asks.checksum, has_twin: attempts.load(Relaxed) > 1 })
     }
 
@@ -151,7 +151,7 @@ impl Store {
                 etag.ok_or_else(|| Refusal::odd_answer("a part without an ETag"))
             }
         };
-        self.requests.send(&step, attempt_limit(length), send).await
+        self.requests.send(&step, self.attempt_limit(length), send).await
     }
 
     /// Makes the parts an object. `whole` is its checksum, if the upload has checksums.
@@ -167,10 +167,16 @@ impl Store {
     ) -> Result<Completed, S3Error> {
         let wanted = Asks { checksum: whole.is_some(), if_absent };
         let mut asks = wanted;
+        let mut conflicts = 0;
         loop {
             match self.complete_asking(upload, parts, whole, asks).await {
                 Ok(completed) => {
                     return Ok(Completed { degraded: asks.lost_condition(wanted), ..completed });
+                }
+                // Most likely an attempt of our own that took longer than it may.
+                Err(error) if error.is(Refusal::is_conflict) && conflicts < MOST_CONFLICTS => {
+                    conflicts += 1;
+                    tokio::time::sleep(CONFLICT_WAIT).await;
                 }
                 Err(error) => asks = asks.after(wanted, &error).ok_or(error)?,
             }

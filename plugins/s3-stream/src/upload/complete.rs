@@ -16,6 +16,7 @@ use crate::{
     error::S3Error,
     options::Encryption,
     refusal::Refusal,
+    request::Silence,
     store::{Completed, Head, Kind, Part, Put, Wishes},
 };
 
@@ -52,8 +53,9 @@ impl Session {
         };
         let sent = Sent { length: written, crc: whole(&parts), parts: Some(count) };
         let asked = sent.crc.filter(|_| self.checksum.load(Relaxed));
-        let completed = self.store.complete(upload, &parts, asked, self.if_absent);
-        let answer = match self.answered(completed).await {
+        let (store, silence) = self.store.watched();
+        let completed = store.complete(upload, &parts, asked, self.if_absent);
+        let answer = match self.answered(&silence, completed).await {
             Ok(completed) => completed,
             Err(error) => self.recovered(error, &sent).await?,
         };
@@ -75,26 +77,24 @@ impl Session {
             kind: Kind::Data,
             if_absent: self.if_absent,
         };
-        let answer = self.answered(self.store.put(&put)).await?;
+        let (store, silence) = self.store.watched();
+        let answer = self.answered(&silence, store.put(&put)).await?;
         let completed =
             Completed { etag: answer.etag, crc64: answer.crc64, degraded: answer.degraded };
         self.verified(completed, &sent).await
     }
 
-    /// A request that makes the object visible. One that is dropped, or has no answer at all, may still
-    /// do so after everything was looked at and found clean.
+    /// A request that makes the object visible. One that is dropped may still do so after everything was
+    /// looked at and found clean, and so may one of whose attempts any had no answer.
     async fn answered<T>(
         &self,
+        silence: &Silence,
         request: impl Future<Output = Result<T, S3Error>>,
     ) -> Result<T, S3Error> {
         self.may_be_visible.store(true, Relaxed);
         self.is_unanswered.store(true, Relaxed);
         let answer = request.await;
-        let is_unanswered = match &answer {
-            Err(S3Error::GaveUp { source, .. }) => !source.is_answer(),
-            _ => false,
-        };
-        self.is_unanswered.store(is_unanswered, Relaxed);
+        self.is_unanswered.store(answer.is_err() && silence.was_met(), Relaxed);
         answer
     }
 
@@ -106,6 +106,7 @@ impl Session {
                 let object = self.url();
                 let error = shown(&error);
                 tracing::info!(%object, error, "the object is there: an answer was lost");
+                self.is_unanswered.store(false, Relaxed);
                 Ok(Completed { etag: head.etag, crc64: head.crc64, degraded: None })
             }
             Ok(Some(_)) if error.is(Refusal::is_unmet) => {

@@ -22,6 +22,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::{
     error::S3Error,
     leftovers::Sweep,
+    marker::Claim,
     pool::{Buffer, Pool},
     schedule::Schedule,
     store::{Store, Upload},
@@ -241,14 +242,15 @@ impl ObjectUpload {
         }
     }
 
-    /// Ends the upload and removes what was stored of it, each request within the deadline.
+    /// Ends the upload and removes what was stored of it, each request within the deadline. `claim` is the
+    /// marker of the backup that it is a part of.
     ///
     /// # Errors
     /// What keeps it from being removed: parts may still take room.
     pub(crate) async fn abort(
         &mut self,
         deadline: Duration,
-        is_claimed: bool,
+        claim: Option<&Claim>,
     ) -> Result<(), S3Error> {
         self.ended = true;
         self.filling = None;
@@ -257,9 +259,11 @@ impl ObjectUpload {
         let store = self.session.store.within(deadline);
         if let Some(upload) = self.session.upload.get() {
             store.abort(upload).await?;
-        } else if is_claimed && self.session.may_have_begun.load(Relaxed) && store.is_known() {
-            // Its beginning was not answered: whatever has this key is ours, as the marker is.
-            Sweep::new(&store).uploads_of(&self.session.key, None).await?;
+        } else if let Some(claim) = claim
+            && self.session.may_have_begun.load(Relaxed)
+            && store.is_known()
+        {
+            self.end_all(&store, claim).await?;
         }
         if self.session.may_be_visible.load(Relaxed) && store.is_known() {
             Sweep::new(&store).object(&self.session.key, &self.session.run).await?;
@@ -268,6 +272,37 @@ impl ObjectUpload {
             return Err(S3Error::Unanswered { object: self.url() });
         }
         Ok(())
+    }
+
+    /// Ends all uploads of the key after a beginning that was not answered: they are ours as long as the
+    /// marker is.
+    async fn end_all(&self, store: &Store, claim: &Claim) -> Result<(), S3Error> {
+        match claim.expect_own(store).await {
+            // Who has taken over has ended ours, and may have begun another.
+            Err(S3Error::TakenOver { .. }) => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => Sweep::new(store).uploads_of(&self.session.key, None).await,
+        }
+    }
+
+    /// Refuses to begin if the object must not be there and is: at the end a store that ignores
+    /// If-None-Match would write over it. Who may not look relies on that condition.
+    ///
+    /// # Errors
+    /// [`S3Error::Exists`], and what keeps it from being looked at.
+    pub(crate) async fn expect_absent(&self) -> Result<(), S3Error> {
+        if !self.session.if_absent {
+            return Ok(());
+        }
+        let session = Arc::clone(&self.session);
+        // On our runtime: the caller's may have no timer.
+        let looking =
+            runtime::runtime()?.spawn(async move { session.store.head(&session.key).await });
+        match looking.await.map_err(|_| S3Error::Panicked { object: self.url() })? {
+            Ok(Some(_)) => Err(S3Error::Exists { object: self.url() }),
+            Err(error) if !error.is_blind() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn check(&self) -> Result<(), S3Error> {
