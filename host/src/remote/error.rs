@@ -56,6 +56,14 @@ impl RemoteError {
             Self::Worker(_) | Self::Answer { .. } => None,
         }
     }
+
+    /// True if the same request may succeed later, as the engine says: a store in trouble.
+    pub(crate) fn is_retryable(&self) -> bool {
+        match self {
+            Self::Refused { source, .. } => source.report().retryable,
+            Self::Worker(_) | Self::Answer { .. } => false,
+        }
+    }
 }
 
 /// What a plugin's error at a target means.

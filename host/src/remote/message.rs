@@ -1,5 +1,5 @@
 //! What the supervisor asks of a worker that serves a target. A request is a line of JSON, and so is its
-//! answer; the bytes of an object follow their line as they are.
+//! answer; the bytes of an object follow their line as they are. `Forget` and `Close` have no answer.
 use crate::supervisor::job::ErrorReport;
 use dbbackup_plugin_api::document::target::{
     ObjectFacts, ObjectList, UnfinishedUpload, UnfinishedUploads,
@@ -27,6 +27,8 @@ pub(super) enum Request {
     Expect { object: usize, offset: u64, bytes: u64 },
     /// Bytes of an open object.
     Read { object: usize, offset: u64, bytes: u64 },
+    /// An open object is not read any more.
+    Forget { object: usize },
     /// Uploads that have not come to their end.
     Unfinished { prefix: String },
     /// Remove one of them.

@@ -4,6 +4,9 @@
 //! Within a range that was announced, as many blocks as the place likes are under way, and nothing
 //! beyond it is fetched. Reads that nobody announced begin small and grow as long as they go on in their
 //! order, so that a look at a header does not fetch megabytes.
+#[cfg(test)]
+mod tests;
+
 use crate::{
     pipeline::read::RangedRead,
     plugin::{LoadedReader, PluginError},
@@ -14,7 +17,7 @@ use std::{
     collections::VecDeque,
     io::{self, Read as _},
     ops::Range,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     thread,
 };
 
@@ -25,9 +28,28 @@ const MOST_PARALLEL: u16 = 32;
 /// Smallest and largest block, whatever a place says.
 const BLOCK_BYTES: std::ops::RangeInclusive<u64> = (64 << 10)..=(16 << 20);
 
-/// One object, read ahead.
+/// What blocks are fetched from, several at the same time.
+pub(crate) trait BlockSource: Send + Sync + 'static {
+    /// Length in bytes.
+    fn length(&self) -> u64;
+
+    /// Fills the buffer from `offset`; fewer bytes only at the end.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, PluginError>;
+}
+
+impl BlockSource for LoadedReader {
+    fn length(&self) -> u64 {
+        Self::length(self)
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, PluginError> {
+        Self::read_at(self, offset, buffer)
+    }
+}
+
+/// One object, read ahead. Dropped, its threads end, and its blocks are gone.
 pub(crate) struct ReadAheadObject {
-    reader: LoadedReader,
+    reader: Arc<dyn BlockSource>,
     parallel: usize,
     block_bytes: u64,
     state: Mutex<State>,
@@ -71,10 +93,10 @@ struct Fetch {
 
 impl ReadAheadObject {
     /// An open object; nothing is fetched yet.
-    pub(crate) fn new(reader: LoadedReader, limits: &TargetLimits) -> Self {
+    pub(crate) fn new(reader: impl BlockSource, limits: &TargetLimits) -> Self {
         let parallel = usize::from(limits.parallel_reads.clamp(1, MOST_PARALLEL));
         let block_bytes = limits.read_bytes.clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end());
-        Self { reader, parallel, block_bytes, state: Mutex::default() }
+        Self { reader: Arc::new(reader), parallel, block_bytes, state: Mutex::default() }
     }
 
     /// Length in bytes.
@@ -174,13 +196,19 @@ impl ReadAheadObject {
     fn start_threads(&self) -> io::Result<Sender<Fetch>> {
         // Fetches that nobody waits for any more may still be in the queue.
         let (fetches, queue) = bounded(self.parallel * 2);
-        for _ in 0..self.parallel {
-            let (queue, reader) = (queue.clone(), self.reader.clone());
+        for _ in 0..self.threads() {
+            let (queue, reader) = (queue.clone(), Arc::clone(&self.reader));
             thread::Builder::new()
                 .name("read-ahead".to_owned())
-                .spawn(move || fetch_all(&queue, &reader))?;
+                .spawn(move || fetch_all(&queue, reader.as_ref()))?;
         }
         Ok(fetches)
+    }
+
+    /// As many as the place likes, and no more than the object has blocks: a manifest is one.
+    fn threads(&self) -> usize {
+        let blocks = self.length().div_ceil(self.block_bytes);
+        usize::try_from(blocks).unwrap_or(usize::MAX).clamp(1, self.parallel)
     }
 }
 
@@ -217,7 +245,7 @@ impl State {
 }
 
 /// A thread that fetches until nobody can ask any more.
-fn fetch_all(queue: &Receiver<Fetch>, reader: &LoadedReader) {
+fn fetch_all(queue: &Receiver<Fetch>, reader: &dyn BlockSource) {
     for Fetch { range, room, answer } in queue {
         // Nobody waits any more if the reader has gone elsewhere.
         drop(answer.send(fetch(range, room, reader)));
@@ -227,7 +255,7 @@ fn fetch_all(queue: &Receiver<Fetch>, reader: &LoadedReader) {
 fn fetch(
     range: Range<u64>,
     mut bytes: Vec<u8>,
-    reader: &LoadedReader,
+    reader: &dyn BlockSource,
 ) -> Result<Vec<u8>, PluginError> {
     let wanted = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
     bytes.resize(wanted, 0);

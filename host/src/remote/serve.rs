@@ -10,6 +10,7 @@ use crate::{
 };
 use dbbackup_plugin_api::document::target::ObjectCreate;
 use std::{
+    collections::BTreeMap,
     io::{self, BufReader, Read, Write},
     os::unix::net::UnixStream,
     sync::atomic::{AtomicBool, Ordering},
@@ -28,7 +29,7 @@ pub(crate) fn serve(
     waiting: &AtomicBool,
 ) -> io::Result<()> {
     let mut requests = BufReader::new(socket.try_clone()?);
-    let mut session = Session { target, socket, objects: Vec::new() };
+    let mut session = Session { target, socket, objects: OpenObjects::default() };
     loop {
         waiting.store(true, Ordering::Relaxed);
         let request = receive::<Request>(&mut requests)?;
@@ -40,6 +41,7 @@ pub(crate) fn serve(
                 session.answer(|session| session.put(key, if_absent, &content))?;
             }
             Some(Request::Read { object, offset, bytes }) => session.read(object, offset, bytes)?,
+            Some(Request::Forget { object }) => session.objects.forget(object),
             Some(request) => session.answer(|session| session.ask(request))?,
         }
     }
@@ -62,7 +64,34 @@ fn content(from: &mut impl Read, bytes: u64) -> io::Result<Vec<u8>> {
 struct Session<'a> {
     target: &'a LoadedTarget,
     socket: UnixStream,
-    objects: Vec<ReadAheadObject>,
+    objects: OpenObjects,
+}
+
+/// The objects that are being read, by the numbers that the supervisor knows them by. Each has threads and
+/// blocks of its own, and a folder of backups is thousands of manifests: whoever is done with one says so.
+#[derive(Default)]
+struct OpenObjects {
+    numbered: BTreeMap<usize, ReadAheadObject>,
+    opened: usize,
+}
+
+impl OpenObjects {
+    /// Keeps an object until it is forgotten; answers its number, which no other one gets.
+    fn keep(&mut self, object: ReadAheadObject) -> usize {
+        let number = self.opened;
+        self.numbered.insert(number, object);
+        self.opened += 1;
+        number
+    }
+
+    fn get(&self, number: usize) -> Option<&ReadAheadObject> {
+        self.numbered.get(&number)
+    }
+
+    /// Ends its threads and frees its blocks; one that is gone already stays gone.
+    fn forget(&mut self, number: usize) {
+        self.numbered.remove(&number);
+    }
 }
 
 impl Session<'_> {
@@ -83,8 +112,7 @@ impl Session<'_> {
                 let reader = self.target.open_object(&key)?;
                 let object = ReadAheadObject::new(reader, &self.target.limits());
                 let bytes = object.length();
-                self.objects.push(object);
-                Ok(Answer::Opened { object: self.objects.len() - 1, bytes })
+                Ok(Answer::Opened { object: self.objects.keep(object), bytes })
             }
             Request::Expect { object, offset, bytes } => {
                 if let Some(object) = self.objects.get(object) {
@@ -96,8 +124,11 @@ impl Session<'_> {
                 Ok(Answer::Unfinished { uploads: self.target.unfinished(&prefix)? })
             }
             Request::Abandon { upload } => self.target.abandon(&upload).map(|()| Answer::Done),
-            // These have bytes with them.
-            Request::Put { .. } | Request::Read { .. } | Request::Close => Ok(Answer::Done),
+            // These have bytes with them, or no answer.
+            Request::Put { .. }
+            | Request::Read { .. }
+            | Request::Forget { .. }
+            | Request::Close => Ok(Answer::Done),
         }
     }
 
@@ -139,6 +170,38 @@ fn failed(error: &PluginError) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::remote::read_ahead::BlockSource;
+    use dbbackup_plugin_api::document::target::TargetLimits;
+
+    struct Nothing;
+
+    impl BlockSource for Nothing {
+        fn length(&self) -> u64 {
+            0
+        }
+
+        fn read_at(&self, _offset: u64, _buffer: &mut [u8]) -> Result<usize, PluginError> {
+            Ok(0)
+        }
+    }
+
+    #[test]
+    fn an_object_is_held_until_it_is_forgotten() {
+        let limits = TargetLimits { parallel_reads: 4, read_bytes: 1, extra: Default::default() };
+        let object = || ReadAheadObject::new(Nothing, &limits);
+        let mut objects = OpenObjects::default();
+        let kept = objects.keep(object());
+        for _ in 0..1440 {
+            let number = objects.keep(object());
+            assert!(objects.get(number).is_some());
+            objects.forget(number);
+            assert!(objects.get(number).is_none());
+        }
+        assert!(objects.get(kept).is_some());
+        objects.forget(kept);
+        objects.forget(kept);
+        assert!(objects.numbered.is_empty());
+    }
 
     #[test]
     fn half_of_a_manifest_is_none() {

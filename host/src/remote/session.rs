@@ -1,4 +1,7 @@
 //! The supervisor's side: a place that a worker serves, for as long as it is needed.
+#[cfg(test)]
+mod tests;
+
 use super::{
     error::RemoteError,
     message::{Answer, Request},
@@ -192,6 +195,11 @@ impl Connection {
         receive(&mut self.answers)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
+    /// Says something that is not answered.
+    fn tell(&mut self, request: &Request) -> io::Result<()> {
+        send(&mut self.requests, request)
+    }
+
     /// The answer, a refusal as an error, or why there is none.
     fn judge(&mut self, what: &str, answer: io::Result<Answer>) -> Result<Answer, RemoteError> {
         match answer {
@@ -229,7 +237,7 @@ impl Drop for Connection {
     }
 }
 
-/// One object of a place, read by ranges.
+/// One object of a place, read by ranges. Dropped, the worker forgets it.
 pub(crate) struct RemoteFile {
     target: Arc<RemoteTarget>,
     key: String,
@@ -271,6 +279,16 @@ impl RangedRead for RemoteFile {
         let request = Request::Expect { object: self.object, offset: range.start, bytes };
         if let Err(error) = self.target.ask(&what, &request, &[]) {
             tracing::debug!(%error, "{what}");
+        }
+    }
+}
+
+impl Drop for RemoteFile {
+    fn drop(&mut self) {
+        let mut connection = self.target.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = connection.tell(&Request::Forget { object: self.object }) {
+            // A worker that is gone has forgotten everything.
+            tracing::debug!(%error, key = self.key, "the worker is gone before an object was closed");
         }
     }
 }

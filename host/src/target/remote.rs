@@ -12,8 +12,21 @@ use crate::{
     remote::{Refusal, RemoteError, RemoteTarget, TargetPlace},
     supervisor::{CancelFlag, Runtime, job::TargetOutput, undo::never_cancelled},
 };
-use dbbackup_plugin_api::document::manifest::Manifest;
-use std::sync::Arc;
+use dbbackup_plugin_api::document::{
+    manifest::{Manifest, ObjectRecord},
+    target::ObjectFacts,
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How long a place in trouble is asked for the objects, before the manifest is put.
+const LONGEST_OUTAGE: Duration = Duration::from_secs(15 * 60);
+/// Most looks within that. Each of them the engine has tried again, as long as it does by itself.
+const MOST_LOOKS: u32 = 30;
+/// Time between two of them, for an engine that gives up at once.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a place is not written to.
 #[derive(Debug, thiserror::Error)]
@@ -66,31 +79,29 @@ impl RemoteOutput {
             return Err(PlaceError::NoName { place: place.to_string() }.into());
         }
         let target = RemoteTarget::open(place, runtime, cancel)?;
-        let manifest_name = format!("{}{MANIFEST_ENDING}", place.name);
-        // A continuation that is in the way would be found hours later.
-        let continued = format!("{}.0002", place.name);
-        let found = [look(&target, &manifest_name)?, look(&target, &place.name)?];
-        if existing == Existing::Refuse && look(&target, &continued)? == Found::There {
-            return Err(PlaceError::Exists { name: place.named(&continued).to_string() }.into());
+        let [manifest, object, continued] = look(&target)?;
+        if existing == Existing::Refuse {
+            refuse_what_is_there(place, [&manifest, &object, &continued])?;
         }
-        let is_there = found.contains(&Found::There);
-        if is_there && existing == Existing::Refuse {
-            let name = if found[0] == Found::There { &manifest_name } else { &place.name };
-            return Err(PlaceError::Exists { name: place.named(name).to_string() }.into());
-        }
-        let old = match found[0] {
+        let old = match manifest.found {
             Found::There => Some(remote_manifest(&target)?),
             Found::Nothing | Found::Unknown => None,
         };
-        let may_replace = existing == Existing::Replace && found != [Found::Nothing; 2];
-        let object = if may_replace { stamped(&place.name, backup_id) } else { place.name.clone() };
-        let in_the_way = if may_replace { under_the_name(&target, found[1])? } else { Vec::new() };
-        if may_replace && found.contains(&Found::Unknown) {
+        let in_the_way = match existing {
+            Existing::Refuse => Vec::new(),
+            Existing::Replace => under_the_name(&target, [&object, &continued])?,
+        };
+        let found = [manifest.found, object.found, continued.found];
+        // Also a continuation alone, of any number: the run would come upon it hours later.
+        let is_taken = found != [Found::Nothing; 3] || !in_the_way.is_empty();
+        let may_replace = existing == Existing::Replace && is_taken;
+        if may_replace && [manifest.found, object.found].contains(&Found::Unknown) {
             tracing::warn!(
                 "these keys may not look what is at {place}: what is replaced there stays, and goes by \
                  keys that may"
             );
         }
+        let object = if may_replace { stamped(&place.name, backup_id) } else { object.name };
         Ok(Self { place: place.clone(), object, existing, old, in_the_way })
     }
 
@@ -173,13 +184,14 @@ impl RemoteOutput {
     }
 }
 
-/// The objects that bear the name, and so the name alone if these keys may not list.
-fn under_the_name(target: &RemoteTarget, found: Found) -> Result<Vec<String>, RemoteError> {
+/// The objects that bear the name; those that were looked at if these keys may not list.
+fn under_the_name(target: &RemoteTarget, looked: [&Looked; 2]) -> Result<Vec<String>, RemoteError> {
     let name = &target.place().name;
     let listed = match target.list(name) {
         Ok(listed) => listed.objects,
         Err(error) if error.refusal() == Some(Refusal::Denied) => {
-            return Ok((found == Found::There).then(|| name.clone()).into_iter().collect());
+            let there = looked.into_iter().filter(|looked| looked.found == Found::There);
+            return Ok(there.map(|looked| looked.name.clone()).collect());
         }
         Err(error) => return Err(error),
     };
@@ -202,9 +214,10 @@ fn is_continuation(ending: &str) -> bool {
 /// The bytes are there that the manifest will vouch for: after a long pause of this run, somebody may have
 /// cleaned them up. Keys that may not look believe what was confirmed when they were written.
 fn expect_objects(target: &RemoteTarget, manifest: &Manifest) -> Result<(), Failure> {
+    let patience = Patience { until: Instant::now() + LONGEST_OUTAGE, pause: LOOK_PAUSE };
     for object in &manifest.objects {
-        match target.head(&object.name) {
-            Ok(facts) if facts.size_bytes == object.size_bytes => {}
+        match patience.ask(|| target.head(&object.name)) {
+            Ok(facts) if is_unchanged(&facts, object) => {}
             Ok(_) => {
                 let name = target.place().named(&object.name).to_string();
                 return Err(PlaceError::Changed { name }.into());
@@ -214,6 +227,48 @@ fn expect_objects(target: &RemoteTarget, manifest: &Manifest) -> Result<(), Fail
         }
     }
     Ok(())
+}
+
+/// How a place in trouble is asked again. The worker is a new one, and its engine gives up within seconds
+/// on a place that it has never reached; here hours of bytes hang on the answer.
+#[derive(Clone, Copy)]
+struct Patience {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    fn ask<T>(self, mut ask: impl FnMut() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
+        let mut looks = 1;
+        loop {
+            match ask() {
+                Err(error) if error.is_retryable() && self.is_left(looks) => {
+                    looks += 1;
+                    tracing::info!(%error, looks, "the place is in trouble and is asked again");
+                    never_cancelled().sleep(self.pause);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    fn is_left(self, looks: u32) -> bool {
+        looks < MOST_LOOKS && Instant::now() < self.until
+    }
+}
+
+/// Size and checksum are what the manifest says, as far as both sides know a checksum of one kind.
+fn is_unchanged(facts: &ObjectFacts, object: &ObjectRecord) -> bool {
+    let differs = match (&facts.checksum, &object.checksum) {
+        (Some(there), Some(written)) => algorithm(there) == algorithm(written) && there != written,
+        _ => false,
+    };
+    facts.size_bytes == object.size_bytes && !differs
+}
+
+/// The part of a checksum before its value.
+fn algorithm(checksum: &str) -> Option<&str> {
+    checksum.split_once(':').map(|(algorithm, _)| algorithm)
 }
 
 /// A manifest that could not be put may be there all the same: the answer was lost.
@@ -236,14 +291,40 @@ enum Found {
     Unknown,
 }
 
-fn look(target: &RemoteTarget, name: &str) -> Result<Found, RemoteError> {
-    match target.head(name) {
-        Ok(_) => Ok(Found::There),
-        Err(error) => match error.refusal() {
-            Some(Refusal::Missing) => Ok(Found::Nothing),
-            Some(Refusal::Denied) => Ok(Found::Unknown),
-            _ => Err(error),
-        },
+/// A name, and what is there.
+struct Looked {
+    name: String,
+    found: Found,
+}
+
+impl Looked {
+    fn at(target: &RemoteTarget, name: String) -> Result<Self, RemoteError> {
+        let found = match target.head(&name) {
+            Ok(_) => Found::There,
+            Err(error) => match error.refusal() {
+                Some(Refusal::Missing) => Found::Nothing,
+                Some(Refusal::Denied) => Found::Unknown,
+                _ => return Err(error),
+            },
+        };
+        Ok(Self { name, found })
+    }
+}
+
+/// What is at the names that a backup takes: its manifest, its first object, and the one that continues it.
+fn look(target: &RemoteTarget) -> Result<[Looked; 3], RemoteError> {
+    let name = &target.place().name;
+    let manifest = Looked::at(target, format!("{name}{MANIFEST_ENDING}"))?;
+    let object = Looked::at(target, name.clone())?;
+    let continued = Looked::at(target, format!("{name}.0002"))?;
+    Ok([manifest, object, continued])
+}
+
+/// The name of the first that is there is the one that the operator hears.
+fn refuse_what_is_there(place: &TargetPlace, looked: [&Looked; 3]) -> Result<(), PlaceError> {
+    match looked.into_iter().find(|looked| looked.found == Found::There) {
+        Some(there) => Err(PlaceError::Exists { name: place.named(&there.name).to_string() }),
+        None => Ok(()),
     }
 }
 
@@ -289,6 +370,67 @@ impl Classified for PlaceError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::supervisor::job::ErrorReport;
+
+    fn refused(retryable: bool) -> RemoteError {
+        let report = ErrorReport {
+            code: "E-TARGET".to_owned(),
+            exit: Exit::Target.code(),
+            message: "503".to_owned(),
+            causes: Vec::new(),
+            hint: None,
+            retryable,
+        };
+        let what = "look at s3://bucket/db.sql".to_owned();
+        RemoteError::Refused { what, refusal: Refusal::Other, source: report.into() }
+    }
+
+    /// Asks until the deadline for what is refused so often; answers whether it came, and the looks.
+    fn looks(until: Instant, refusals: u32, retryable: bool) -> (bool, u32) {
+        let mut looks = 0;
+        let answer = Patience { until, pause: Duration::ZERO }.ask(|| {
+            looks += 1;
+            if looks <= refusals { Err(refused(retryable)) } else { Ok(()) }
+        });
+        (answer.is_ok(), looks)
+    }
+
+    #[test]
+    fn a_place_in_trouble_is_asked_again_for_a_time() {
+        let later = Instant::now() + LONGEST_OUTAGE;
+        assert_eq!(looks(later, 3, true), (true, 4));
+        assert_eq!(looks(later, 3, false), (false, 1));
+        assert_eq!(looks(later, u32::MAX, true), (false, MOST_LOOKS));
+        assert_eq!(looks(Instant::now(), 3, true), (false, 1));
+    }
+
+    #[test]
+    fn an_object_of_another_size_or_checksum_is_not_what_was_written() {
+        let sum = |text: &str| Some(text.to_owned());
+        let unchanged = |size_bytes, there: Option<&str>, written: Option<&str>| {
+            let facts = ObjectFacts {
+                key: "db.sql".to_owned(),
+                size_bytes,
+                etag: None,
+                modified: None,
+                checksum: there.and_then(sum),
+                extra: serde_json::Map::new(),
+            };
+            let object = ObjectRecord {
+                name: "db.sql".to_owned(),
+                size_bytes: 7,
+                sha256: String::new(),
+                checksum: written.and_then(sum),
+            };
+            is_unchanged(&facts, &object)
+        };
+        assert!(unchanged(7, None, None));
+        assert!(!unchanged(8, None, None));
+        assert!(unchanged(7, Some("crc64nvme:a="), Some("crc64nvme:a=")));
+        assert!(!unchanged(7, Some("crc64nvme:b="), Some("crc64nvme:a=")));
+        assert!(unchanged(7, None, Some("crc64nvme:a=")), "the store does not say");
+        assert!(unchanged(7, Some("sha256:c="), Some("crc64nvme:a=")), "they cannot be compared");
+    }
 
     #[test]
     fn the_objects_of_a_replacement_have_names_of_their_own_and_their_ending() {

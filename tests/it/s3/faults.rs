@@ -1,13 +1,21 @@
 //! Every kind of fault at every kind of request: the run goes on and its backup is good, or it ends with
 //! an error and leaves nothing.
 use super::{Cloud, url};
-use anyhow::{Result, ensure};
-use dbbackup_testkit::{Fault, FaultRule, Outcome, S3Operation};
-use std::time::Duration;
+use anyhow::{Context as _, Result, ensure};
+use dbbackup_testkit::{Fault, FaultRule, Outcome, S3Operation, S3Request};
+use std::time::{Duration, Instant};
 
-/// Requests of an upload that a fault may hit.
-const REQUESTS: [S3Operation; 4] =
-    [S3Operation::CreateUpload, S3Operation::Part, S3Operation::Complete, S3Operation::Put];
+/// How the keys of manifests end, and those of the markers of runs, which are put first.
+const MANIFEST: &str = ".manifest.json";
+const MARKER: &str = ".run.json";
+/// Requests of an upload that a fault may hit, and how the keys of their objects end.
+const REQUESTS: [(S3Operation, &str); 5] = [
+    (S3Operation::CreateUpload, ""),
+    (S3Operation::Part, ""),
+    (S3Operation::Complete, ""),
+    (S3Operation::Put, MARKER),
+    (S3Operation::Put, MANIFEST),
+];
 /// Faults that pass, in the order in which one request meets them: what may do no harm comes last.
 const PASSING: [[Fault; 4]; 2] = [
     [Fault::Reset, Fault::LostAnswer, Fault::Status500, Fault::Corrupt],
@@ -18,6 +26,11 @@ const PASSING: [[Fault; 4]; 2] = [
         Fault::Stall(Duration::from_secs(2)),
     ],
 ];
+
+/// How long a store that has never answered is asked by a request that is not patient.
+const FIRST_CONTACT: Duration = Duration::from_secs(30);
+/// More answers in a row than such a request waits for: their pauses double.
+const OUTAGE_ANSWERS: u32 = 10;
 
 /// A backup under a rule; nothing is left of it if it fails, and it is good if it does not.
 fn backed_up(cloud: &Cloud, name: &str, rules: &[FaultRule]) -> Result<Outcome> {
@@ -50,41 +63,53 @@ fn backed_up_within(
     Ok(outcome)
 }
 
+/// How many requests of this kind, for keys that end like this, have met a fault so far.
+fn met(cloud: &Cloud, operation: S3Operation, key_suffix: &str) -> usize {
+    let requests = cloud.proxy.requests_of(operation);
+    let met = |request: &&S3Request| request.fault.is_some() && request.key.ends_with(key_suffix);
+    requests.iter().filter(met).count()
+}
+
 /// Every passing fault at one kind of request, several of them one after the other in one run.
-fn survives_at(operation: S3Operation) -> Result<()> {
+fn survives_at(operation: S3Operation, key_suffix: &str) -> Result<()> {
     let cloud = Cloud::start(14_000)?;
     for (number, faults) in PASSING.iter().enumerate() {
         let name = format!("{operation:?}-{number}.sql");
         // A rule that is used up leaves the request to the next one.
-        let rules: Vec<_> =
-            faults.iter().map(|fault| FaultRule::on(operation, *fault).first(1)).collect();
-        let before = cloud.proxy.faults();
+        let rule = |fault: &Fault| FaultRule::on(operation, *fault).key_suffix(key_suffix).first(1);
+        let rules: Vec<_> = faults.iter().map(rule).collect();
+        cloud.proxy.forget();
         let outcome = backed_up(&cloud, &name, &rules)?;
         ensure!(outcome.code() == Some(0), "{operation:?} {faults:?}: {outcome}");
-        let met = cloud.proxy.faults() - before;
-        ensure!(met == faults.len(), "{operation:?}: {met} of {faults:?}");
+        let met = met(&cloud, operation, key_suffix);
+        ensure!(met == faults.len(), "{operation:?} of {key_suffix}: {met} of {faults:?}");
     }
     cloud.expect_nothing_left()
 }
 
 #[test]
 fn faults_that_pass_are_survived_when_an_upload_begins() -> Result<()> {
-    survives_at(S3Operation::CreateUpload)
+    survives_at(S3Operation::CreateUpload, "")
 }
 
 #[test]
 fn faults_that_pass_are_survived_when_a_part_is_sent() -> Result<()> {
-    survives_at(S3Operation::Part)
+    survives_at(S3Operation::Part, "")
 }
 
 #[test]
 fn faults_that_pass_are_survived_when_an_upload_is_completed() -> Result<()> {
-    survives_at(S3Operation::Complete)
+    survives_at(S3Operation::Complete, "")
+}
+
+#[test]
+fn faults_that_pass_are_survived_when_the_marker_is_put() -> Result<()> {
+    survives_at(S3Operation::Put, MARKER)
 }
 
 #[test]
 fn faults_that_pass_are_survived_when_the_manifest_is_put() -> Result<()> {
-    survives_at(S3Operation::Put)
+    survives_at(S3Operation::Put, MANIFEST)
 }
 
 #[test]
@@ -109,11 +134,14 @@ fn a_completion_that_says_ok_and_is_none_is_not_believed() -> Result<()> {
 #[test]
 fn what_does_not_pass_ends_the_run_and_leaves_nothing() -> Result<()> {
     let cloud = Cloud::start(14_000)?;
-    for operation in REQUESTS {
+    for (operation, key_suffix) in REQUESTS {
         for fault in [Fault::Deny, Fault::Expired, Fault::Skew] {
             let name = format!("{operation:?}.sql");
-            let outcome = backed_up(&cloud, &name, &[FaultRule::on(operation, fault)])?;
-            outcome.expect_exit(6)?;
+            cloud.proxy.forget();
+            let rule = FaultRule::on(operation, fault).key_suffix(key_suffix);
+            backed_up(&cloud, &name, &[rule])?.expect_exit(6)?;
+            let met = met(&cloud, operation, key_suffix);
+            ensure!(met > 0, "{fault:?} has met no {operation:?} of {key_suffix}");
         }
     }
     Ok(())
@@ -142,6 +170,29 @@ fn a_store_in_trouble_is_waited_for_and_a_dead_one_given_up() -> Result<()> {
     outcome.expect_exit(6)?;
     cloud.server.expect_writable_within(Duration::from_secs(5))?;
     Ok(())
+}
+
+#[test]
+fn an_outage_when_the_backup_is_committed_is_waited_for() -> Result<()> {
+    let cloud = Cloud::start(14_000)?;
+    let looks = |name: &str| {
+        let requests = cloud.proxy.requests_of(S3Operation::Head);
+        requests.iter().filter(|request| request.key.ends_with(name)).count()
+    };
+    cloud.stream("mysqldump", "before.sql").run()?.expect_success()?;
+    let before_the_commit = looks("/before.sql").checked_sub(1).context("nobody has looked")?;
+    let skipped = u32::try_from(before_the_commit)?;
+    // The commit looks at the object first, by a process that has never heard of the store.
+    let rule = FaultRule::on(S3Operation::Head, Fault::Status503(None)).key_suffix("/outage.sql");
+    cloud.proxy.add(rule.skip(skipped).first(OUTAGE_ANSWERS));
+    let started = Instant::now();
+    cloud.stream("mysqldump", "outage.sql").run()?.expect_success()?;
+    ensure!(started.elapsed() > FIRST_CONTACT, "the outage was over in {:?}", started.elapsed());
+    let faults = u32::try_from(cloud.proxy.faults())?;
+    ensure!(faults == OUTAGE_ANSWERS, "{faults} of {OUTAGE_ANSWERS} answers were wanted");
+    cloud.proxy.clear();
+    cloud.dbbackup(&["verify", &url("outage.sql")]).run()?.expect_success()?;
+    cloud.expect_nothing_left()
 }
 
 #[test]

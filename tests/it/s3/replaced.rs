@@ -37,6 +37,29 @@ fn a_replaced_backup_is_whole_until_the_new_manifest_is_there() -> Result<()> {
 }
 
 #[test]
+fn a_continuation_alone_is_in_the_way_and_is_replaced() -> Result<()> {
+    let cloud = Cloud::start(1000)?;
+    for stray in ["db.sql.0002", "db.sql.0003"] {
+        cloud.client()?.put(&format!("{FOLDER}/{stray}"), *b"somebody's")?;
+        // A look at the next object tells before the run, and not hours later.
+        if stray == "db.sql.0002" {
+            let refused = cloud.stream("mysqldump", "db.sql").run()?;
+            refused.expect_exit(23)?.expect_stderr("db.sql.0002 exists")?;
+        }
+        cloud.stream("mysqldump", "db.sql").args(["--force"]).run()?.expect_success()?;
+        let info = cloud.data(&["info", &url("db.sql")])?;
+        let object = info["objects"][0]["name"].as_str().context("a name")?.to_owned();
+        ensure!(object != "db.sql", "what would continue it is in the way");
+        let mut names = [object.as_str(), "db.sql.manifest.json"];
+        names.sort_unstable();
+        cloud.expect_objects(&names)?;
+        cloud.client()?.delete(&format!("{FOLDER}/{object}"))?;
+        cloud.client()?.delete(&format!("{FOLDER}/db.sql.manifest.json"))?;
+    }
+    Ok(())
+}
+
+#[test]
 fn of_two_runs_on_one_name_one_writes_and_the_other_says_so() -> Result<()> {
     let cloud = Cloud::start(40_000)?;
     // Slow enough for both to be at work.
