@@ -94,7 +94,7 @@ pub(crate) fn assemble(draft: ManifestDraft, written: Written, ended: Timestamp)
     }
     let mut source = draft.source;
     source.facts.extend(summary.source);
-    let roots = used_roots(roots_of(draft.roots, &summary.roots), &files);
+    let roots = roots_of(draft.roots, &summary.roots, &files);
     Manifest {
         schema: Manifest::SCHEMA.to_owned(),
         id: draft.id,
@@ -126,16 +126,19 @@ pub(crate) fn assemble(draft: ManifestDraft, written: Written, ended: Timestamp)
     }
 }
 
-/// The roots that the engine names; those of the environment where it names none.
+/// All roots that the engine names: streams may lead to one that no member lies below, such as a
+/// directory that DDL alone has brought into a clone. Where it names none, those of the environment
+/// that the members use.
 pub(crate) fn roots_of(
     environment: BTreeMap<String, String>,
     engine: &BTreeMap<String, String>,
+    files: &[FileRecord],
 ) -> BTreeMap<String, String> {
-    if engine.is_empty() { environment } else { engine.clone() }
+    if engine.is_empty() { used_roots(environment, files) } else { engine.clone() }
 }
 
 /// Roots that some member lies below: a dump holds no data directory, whatever the server has.
-pub(crate) fn used_roots(
+fn used_roots(
     mut roots: BTreeMap<String, String>,
     files: &[FileRecord],
 ) -> BTreeMap<String, String> {

@@ -8,11 +8,12 @@ mod error;
 
 pub use error::ReplicaStatementError;
 
+use crate::exit::Classified;
 use dbbackup_plugin_api::{
     document::{
         Extra,
         environment::ServerFacts,
-        manifest::{Manifest, Precision, ReplicaSourceRecord},
+        manifest::{CoordinatesRecord, Manifest, Precision, ReplicaSourceRecord},
     },
     position::GtidSet,
 };
@@ -40,17 +41,42 @@ pub struct Attachment {
 /// # Errors
 /// [`ReplicaStatementError`]: the backup holds no position that a replica could start from.
 pub fn attachments(manifest: &Manifest) -> Result<Vec<Attachment>, ReplicaStatementError> {
+    attachments_at(manifest, None)
+}
+
+/// As [`attachments`], with the coordinates of the content that became known after the backup. They
+/// are those of the server that was backed up, and say nothing of positions in its sources' binlogs.
+///
+/// # Errors
+/// As [`attachments`].
+pub(crate) fn attachments_at(
+    manifest: &Manifest,
+    known: Option<CoordinatesRecord>,
+) -> Result<Vec<Attachment>, ReplicaStatementError> {
     let dialect = Dialect::of(&manifest.source);
+    let recorded = manifest.coordinates.precision;
+    let mut manifest = manifest.clone();
+    manifest.coordinates = known.unwrap_or(manifest.coordinates);
+    let source = to_source(&manifest, dialect);
     if manifest.replica_sources.is_empty() {
-        return Ok(vec![to_source(manifest, dialect)?]);
+        return Ok(vec![source?]);
     }
-    let channels = to_channels(manifest, dialect);
-    match to_source(manifest, dialect) {
-        Ok(source) => Ok(vec![source, channels?]),
+    match (source, to_channels(&manifest, dialect, recorded)) {
+        (Ok(mut source), Err(error @ ReplicaStatementError::InexactChannel { .. })) => {
+            source.notes.push(not_attached(&error));
+            Ok(vec![source])
+        }
+        (Ok(source), channels) => Ok(vec![source, channels?]),
         // A replica without a binlog of its own can still be replaced.
-        Err(ReplicaStatementError::NoPosition { .. }) => Ok(vec![channels?]),
-        Err(error) => Err(error),
+        (Err(ReplicaStatementError::NoPosition { .. }), channels) => Ok(vec![channels?]),
+        (Err(error), _) => Err(error),
     }
+}
+
+/// Why the restored server is not attached to the sources of the replica, and what to do about it.
+fn not_attached(error: &ReplicaStatementError) -> String {
+    let hint = error.hint().unwrap_or_default();
+    format!("It cannot be told how to attach it to the replica's own sources: {error}; {hint}.")
 }
 
 /// What a manifest says of a server so that replicas of it can be attached: its port, whether GTIDs
@@ -130,11 +156,16 @@ fn start_at_source(manifest: &Manifest, dialect: Dialect) -> Result<Start, Repli
     }
 }
 
-fn to_channels(manifest: &Manifest, dialect: Dialect) -> Result<Attachment, ReplicaStatementError> {
+/// `recorded` is how exact the coordinates were when the positions of the channels were read.
+fn to_channels(
+    manifest: &Manifest,
+    dialect: Dialect,
+    recorded: Precision,
+) -> Result<Attachment, ReplicaStatementError> {
     let sources = &manifest.replica_sources;
     let starts: Vec<Start> = sources
         .iter()
-        .map(|source| start_of_channel(manifest, source, dialect))
+        .map(|source| start_of_channel(manifest, source, dialect, recorded))
         .collect::<Result<_, _>>()?;
     let mut notes = vec![format!(
         "Puts a server restored from {} in the place of the replica that was backed up: attaches it \
@@ -166,6 +197,7 @@ fn start_of_channel(
     manifest: &Manifest,
     source: &ReplicaSourceRecord,
     dialect: Dialect,
+    recorded: Precision,
 ) -> Result<Start, ReplicaStatementError> {
     // One set for all channels; the server's own one was read in the same instant as the content.
     let own = manifest.coordinates.gtid.as_ref().filter(|_| !dialect.is_mariadb());
@@ -173,19 +205,44 @@ fn start_of_channel(
     match (gtid, &source.binlog) {
         (Some(_), _) if source.by_gtid && is_files(manifest) => Ok(Start::Gtid(None)),
         (Some(gtid), _) if source.by_gtid => Ok(Start::Gtid(Some(gtid.clone()))),
-        (_, Some(binlog)) => Ok(Start::Binlog(binlog.clone())),
+        (_, Some(binlog)) if is_of_the_instant(manifest, dialect, recorded) => {
+            Ok(Start::Binlog(binlog.clone()))
+        }
+        (_, Some(binlog)) => Err(ReplicaStatementError::InexactChannel {
+            id: manifest.id.clone(),
+            channel: source.channel.clone(),
+            address: source.source.clone(),
+            binlog: binlog.to_string(),
+        }),
         // MariaDB keeps GTIDs of a source whatever it is followed by.
         (Some(gtid), None) if dialect.is_mariadb() => Ok(Start::Gtid(Some(gtid.clone()))),
         (_, None) => Err(ReplicaStatementError::NoPosition { id: manifest.id.clone() }),
     }
 }
 
+/// Whether positions in sources' binlogs were read in the instant of the content. Around a bracket the
+/// applier goes on; and so it does, with no binlog to show it, while MySQL's files are copied. A dump,
+/// and the files of a MariaDB, are read under a lock that stops it.
+fn is_of_the_instant(manifest: &Manifest, dialect: Dialect, recorded: Precision) -> bool {
+    match recorded {
+        Precision::Exact => true,
+        Precision::Bracket => false,
+        Precision::None => dialect.is_mariadb() || !is_files(manifest),
+    }
+}
+
 /// The files of a replica hold its channels, which must not run beside the new ones.
 fn forget_channels(manifest: &Manifest, dialect: Dialect) -> Vec<String> {
-    if manifest.replica_sources.is_empty() || !is_files(manifest) {
-        return Vec::new();
-    }
-    dialect.forget(manifest.replica_sources.iter().map(|source| source.channel.as_str()))
+    if is_copied_replica(manifest) { dialect.forget() } else { Vec::new() }
+}
+
+/// The option that keeps a server on the files of a replica from replicating by itself.
+pub(crate) fn stay_stopped(manifest: &Manifest) -> Option<&'static str> {
+    is_copied_replica(manifest).then(|| Dialect::of(&manifest.source).skip_start())
+}
+
+fn is_copied_replica(manifest: &Manifest) -> bool {
+    !manifest.replica_sources.is_empty() && is_files(manifest)
 }
 
 /// Tells the restored server which transactions it has.

@@ -164,6 +164,13 @@ fn a_donor_is_named_by_flags_of_its_own() -> Result<()> {
         let donor = ["--clone-donor-host", "127.0.0.1", "--clone-donor-port", &port];
         source.rig.dbbackup(backup).args(donor).env("DBBACKUP_CLONE_DONOR_PASSWORD", "c")
     };
+    // The account on the connection is another one: its password is not for the donor.
+    let other = ["physical-backup", "--engine", "clone", "--clone-remote", "--output", "no.tar"];
+    let other = source.rig.dbbackup_on(&source.server, other);
+    let donor = ["--clone-donor-host", "127.0.0.1", "--clone-donor-port", &port];
+    let refused = other.args(donor).run()?;
+    refused.expect_exit(2)?.expect_stderr("set DBBACKUP_CLONE_DONOR_PASSWORD")?;
+
     run().args(["--output", "flags.tar.zst"]).run()?.expect_success()?;
     let manifest = source.manifest("flags.tar.zst")?;
     ensure!(manifest["source"]["address"] == format!("127.0.0.1:{port}"), "{manifest}");

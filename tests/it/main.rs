@@ -17,6 +17,7 @@ mod clone_cuts;
 mod clone_encrypted;
 mod clone_faults;
 mod clone_hostile;
+mod clone_led_outside;
 mod clone_methods;
 mod clone_protocol;
 mod clone_round_trip;

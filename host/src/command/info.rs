@@ -34,7 +34,7 @@ pub(super) fn run(args: &InfoArgs, context: &Context) -> CommandResult {
     let manifest = artefact.manifest()?;
     let known = KnownCoordinates::read(&artefact, &manifest)?;
     if args.replica_statement {
-        return replica_statements(manifest, known);
+        return replica_statements(&manifest, known);
     }
     let mut text = describe(&manifest);
     let mut data = serde_json::to_value(&manifest).unwrap_or_default();
@@ -47,11 +47,9 @@ pub(super) fn run(args: &InfoArgs, context: &Context) -> CommandResult {
 }
 
 /// The statements alone, from the exact coordinates where a first boot has told them.
-fn replica_statements(mut manifest: Manifest, known: Option<KnownCoordinates>) -> CommandResult {
-    if let Some(known) = known {
-        manifest.coordinates = known.coordinates;
-    }
-    let attachments = replica_statement::attachments(&manifest)?;
+fn replica_statements(manifest: &Manifest, known: Option<KnownCoordinates>) -> CommandResult {
+    let coordinates = known.map(|known| known.coordinates);
+    let attachments = replica_statement::attachments_at(manifest, coordinates)?;
     let script = replica_statement::script(&attachments);
     Ok(Report::new(&json!({"id": manifest.id, "attachments": attachments}), script))
 }

@@ -1,15 +1,16 @@
 //! Manifests are read whole or refused.
-use super::{ManifestError, Written, assemble, parse, read, rfc3339, to_bytes};
+use super::{ManifestError, Written, assemble, parse, read, rfc3339, roots_of, to_bytes};
 use crate::supervisor::job::ManifestDraft;
 use dbbackup_plugin_api::document::{
     backup::BackupSummary,
     manifest::{
-        BackupState, EncodingRecord, EngineRecord, Manifest, ObjectRecord, PagesRecord,
+        BackupState, EncodingRecord, EngineRecord, FileRecord, Manifest, ObjectRecord, PagesRecord,
         SourceRecord,
     },
 };
 use jiff::Timestamp;
-use std::path::Path;
+use serde_json::json;
+use std::{collections::BTreeMap, path::Path};
 
 /// A draft for tests of this crate.
 pub(crate) fn draft(id: &str) -> ManifestDraft {
@@ -32,7 +33,7 @@ pub(crate) fn draft(id: &str) -> ManifestDraft {
             platform: String::new(),
             facts: serde_json::Map::new(),
         },
-        roots: std::collections::BTreeMap::new(),
+        roots: BTreeMap::new(),
         encoding: EncodingRecord {
             container: "tar".to_owned(),
             compression: "none".to_owned(),
@@ -97,6 +98,23 @@ fn bad_pages_and_the_engines_doubts_make_a_backup_degraded() {
     assert_eq!(state(written(0, &[])), BackupState::Complete);
     assert_eq!(state(written(1, &[])), BackupState::Degraded);
     assert_eq!(state(written(0, &["MyISAM tables are not consistent"])), BackupState::Degraded);
+}
+
+/// A clone's streams may lead to a directory that no member lies below.
+#[test]
+fn an_engines_roots_stay_and_those_of_the_environment_need_a_member() {
+    let member: FileRecord =
+        serde_json::from_value(json!({"kind": "file", "path": "data/ibdata1", "size_bytes": 1}))
+            .unwrap();
+    let files = [member];
+    let named = |names: &[&str]| -> BTreeMap<String, String> {
+        names.iter().map(|name| ((*name).to_owned(), format!("/{name}"))).collect()
+    };
+    let environment = named(&["data", "data2", "undo"]);
+    let engine = named(&["data", "external/1"]);
+    assert_eq!(roots_of(environment.clone(), &engine, &files), engine);
+    assert_eq!(roots_of(environment.clone(), &BTreeMap::new(), &files), named(&["data"]));
+    assert_eq!(roots_of(environment, &BTreeMap::new(), &[]), BTreeMap::new());
 }
 
 #[test]

@@ -18,6 +18,21 @@ pub enum ReplicaStatementError {
         /// Lower end of the range.
         binlog: String,
     },
+    /// The applier went on between the reading of its position and the instant of the content.
+    #[error(
+        "backup {id} lies somewhere behind {binlog} of {address}, and channel {channel:?} follows it \
+         without GTIDs"
+    )]
+    InexactChannel {
+        /// The backup.
+        id: String,
+        /// The channel; empty for the default one.
+        channel: String,
+        /// The source's address.
+        address: String,
+        /// What was read.
+        binlog: String,
+    },
     /// The source's address cannot be read.
     #[error("{address:?} is no host and port")]
     Address {
@@ -39,6 +54,10 @@ impl Classified for ReplicaStatementError {
             Self::Inexact { .. } => {
                 "dbbackup verify --level boot tells the exact position, and keeps it beside the backup"
             }
+            Self::InexactChannel { .. } => {
+                "start the restored server with --skip-replica-start and, before RESET REPLICA ALL, \
+                 read each channel's position from its mysql.slave_relay_log_info"
+            }
             Self::Address { .. } => return None,
         };
         Some(text.to_owned())
@@ -47,7 +66,7 @@ impl Classified for ReplicaStatementError {
     fn code(&self) -> String {
         match self {
             Self::NoPosition { .. } => "E-REPLICA-NO-POSITION",
-            Self::Inexact { .. } => "E-REPLICA-INEXACT",
+            Self::Inexact { .. } | Self::InexactChannel { .. } => "E-REPLICA-INEXACT",
             Self::Address { .. } => "E-REPLICA-ADDRESS",
         }
         .to_owned()

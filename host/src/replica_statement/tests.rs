@@ -1,4 +1,5 @@
 use super::*;
+use crate::exit::Exit;
 use serde_json::json;
 
 const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
@@ -111,6 +112,89 @@ fn a_socket_gives_way_to_the_servers_name() {
     let more = json!({"coordinates": exact("0-1-5"), "source": {"address": "/run/mysqld.sock"}});
     let lines = statements(&manifest("MariaDB", "10.11.6-MariaDB", more), 0);
     assert!(lines.iter().any(|line| line.contains("MASTER_HOST = 'db0', MASTER_PORT = 3307")));
+}
+
+/// A replica of `more`, whose one channel follows its source by file and position.
+fn by_position(flavor: &str, version: &str, more: serde_json::Value) -> Manifest {
+    let channel = json!({"channel": "east", "source": "e:3306", "binlog": "b.000001:4"});
+    let mut found = manifest(flavor, version, more);
+    found.replica_sources = vec![serde_json::from_value(channel).unwrap()];
+    found
+}
+
+/// The applier went on between the reading of its position and the instant of the files.
+#[test]
+fn channels_without_gtids_start_at_the_position_of_the_instant_or_not_at_all() {
+    let bracket = json!({"precision": "bracket", "binlog": "binlog.000007:158",
+        "binlog_upper": "binlog.000007:900"});
+    let files = json!({"coordinates": bracket, "roots": {"data": "/d"}});
+    let copied = by_position("MySQL", "8.4.0", files);
+    let error = attachments(&copied).unwrap_err();
+    assert!(matches!(error, ReplicaStatementError::Inexact { .. }), "{error}");
+
+    // The first boot tells where the content is in the replica's own binlog, and not where in others.
+    let known = serde_json::from_value(exact("")).unwrap();
+    let found = attachments_at(&copied, Some(known)).unwrap();
+    let [only] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(only.to, "source");
+    let note = only.notes.last().unwrap();
+    assert!(note.contains("b.000001:4 of e:3306, and channel \"east\""), "{note}");
+    assert!(note.contains("mysql.slave_relay_log_info"), "{note}");
+
+    // Without a binlog nothing shows that the applier went on while files were copied.
+    let unknown = by_position("MySQL", "8.4.0", json!({"roots": {"data": "/d"}}));
+    let error = attachments(&unknown).unwrap_err();
+    assert!(matches!(error, ReplicaStatementError::InexactChannel { .. }), "{error}");
+    assert_eq!((error.exit(), error.code().as_str()), (Exit::Precondition, "E-REPLICA-INEXACT"));
+
+    let read_under_a_lock = [
+        by_position("MySQL", "5.7.44", json!({"coordinates": exact(""), "roots": {"data": "/d"}})),
+        by_position("MySQL", "8.4.0", json!({})),
+        by_position("MariaDB", "11.8.2-MariaDB", json!({"roots": {"data": "/d"}})),
+    ];
+    for manifest in read_under_a_lock {
+        let found = attachments(&manifest).unwrap();
+        let channels = found.last().unwrap();
+        assert_eq!(channels.to, "channels");
+        assert!(channels.statements.concat().contains("LOG_FILE = 'b.000001'"), "{channels:?}");
+    }
+}
+
+/// Snapshots leave out the files in which MariaDB keeps its connections: `RESET SLAVE 'east' ALL` on
+/// a server restored from one is error 1617.
+#[test]
+fn the_files_of_a_mariadb_bring_no_connection_that_is_to_be_forgotten() {
+    let more = json!({"coordinates": exact("0-1-5"), "roots": {"data": "/d"},
+        "replica_sources": [{"channel": "east", "source": "e:3306", "gtid": "0-1-5",
+            "by_gtid": true}]});
+    let copied = manifest("MariaDB", "11.8.2-MariaDB", more);
+    for at in [0, 1] {
+        let lines = statements(&copied, at);
+        assert!(!lines.concat().contains("RESET SLAVE"), "{lines:?}");
+        assert!(!lines.concat().contains("STOP ALL SLAVES"), "{lines:?}");
+    }
+    assert_eq!(
+        statements(&copied, 1),
+        [
+            "CHANGE MASTER 'east' TO MASTER_HOST = 'e', MASTER_PORT = 3306, \
+             MASTER_USER = 'REPLICATION_USER', MASTER_PASSWORD = 'REPLICATION_PASSWORD', \
+             MASTER_SSL = 0, MASTER_USE_GTID = slave_pos;",
+            "START SLAVE;",
+        ]
+    );
+}
+
+#[test]
+fn a_copied_replica_is_told_not_to_start_by_itself() {
+    let option =
+        |flavor: &str, version: &str, more| stay_stopped(&by_position(flavor, version, more));
+    let files = || json!({"roots": {"data": "/d"}});
+    assert_eq!(option("MySQL", "9.7.4", files()), Some("--skip-replica-start"));
+    assert_eq!(option("Percona Server", "8.0.26-16", files()), Some("--skip-replica-start"));
+    assert_eq!(option("MySQL", "8.0.25", files()), Some("--skip-slave-start"));
+    assert_eq!(option("MariaDB", "11.8.2-MariaDB", files()), Some("--skip-slave-start"));
+    assert_eq!(option("MySQL", "9.7.4", json!({})), None);
+    assert_eq!(stay_stopped(&manifest("MySQL", "9.7.4", files())), None);
 }
 
 #[test]

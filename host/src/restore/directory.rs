@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     exit::Failure,
+    replica_statement::stay_stopped,
     supervisor::{
         SupervisorError,
         job::{Receipt, Task},
@@ -49,7 +50,8 @@ impl Restore<'_> {
         let released = locks.into_iter().try_for_each(crate::lock::RunLock::release);
         let closed = both(closed, released.map_err(Failure::from), |text| self.warn(text));
         let mut outcome = both(restored, closed, |text| self.warn(text))?;
-        outcome.warnings.splice(0..0, plan.into_iter().flat_map(|plan| plan.warnings));
+        let planned = plan.into_iter().flat_map(|plan| plan.warnings);
+        outcome.warnings.splice(0..0, planned.chain(self.of_a_replica()));
         Ok(outcome)
     }
 
@@ -67,6 +69,15 @@ impl Restore<'_> {
         let mut request = self.request(None, Some(&layout.directory()));
         request.places = layout.places();
         self.check(request, None).map(Some)
+    }
+
+    /// Files of a replica hold its channels, which may start with the server.
+    fn of_a_replica(&self) -> Option<String> {
+        let option = stay_stopped(&self.manifest)?;
+        Some(format!(
+            "the backup is of a replica: a server on the directory may start to replicate by itself; \
+             start it with {option} until its channels are set"
+        ))
     }
 
     /// Restores under temporary names, then renames.
@@ -169,7 +180,11 @@ impl Restore<'_> {
         Ok(RestoreOutcome {
             files: u64::try_from(wanted.len()).unwrap_or(u64::MAX),
             bytes: wanted.iter().map(|file| file.size_bytes).sum(),
-            warnings: plan.iter().flat_map(|plan| plan.warnings.clone()).collect(),
+            warnings: plan
+                .iter()
+                .flat_map(|plan| plan.warnings.clone())
+                .chain(self.of_a_replica())
+                .collect(),
             plan,
             data_directory: layout.data_directory(),
             server_options: layout.options().to_vec(),

@@ -8,7 +8,7 @@
 mod system;
 
 use super::{error::RestoreError, is_ours};
-use crate::target::with_ending;
+use crate::{replica_statement::stay_stopped, target::with_ending};
 use dbbackup_plugin_api::document::{manifest::Manifest, path::EntryPath, restore::Mapping};
 use std::{
     collections::BTreeMap,
@@ -76,6 +76,7 @@ impl Layout {
         layout.options = layout.server_options(manifest);
         layout.options.extend(unusual_settings(manifest));
         layout.options.extend(layout.system_files(manifest)?);
+        layout.options.extend(stay_stopped(manifest).map(str::to_owned));
         Ok(layout)
     }
 

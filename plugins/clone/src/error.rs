@@ -102,9 +102,9 @@ pub(crate) enum CloneError {
         /// The file.
         name: EntryPath,
     },
-    /// User tables that come out of a clone empty.
+    /// User tables that come out of a clone empty, or of no use.
     #[error(
-        "a clone copies InnoDB alone, and would leave {} empty: {}",
+        "a clone copies InnoDB alone, and would leave {} empty or unusable: {}",
         count(tables.len(), "table"),
         shortened(tables)
     )]

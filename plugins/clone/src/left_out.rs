@@ -1,4 +1,4 @@
-//! Tables that come empty out of a clone: their rows are not InnoDB's.
+//! Tables that come empty, or of no use, out of a clone: their rows are not InnoDB's.
 
 use std::fmt;
 
@@ -14,23 +14,33 @@ const IN_MEMORY: &str = "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME, ' (', ENGI
      FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND ENGINE = 'MEMORY' \
      AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') \
      ORDER BY 1";
-/// User tables of storage engines that keep rows of their own. Those of `MEMORY` are gone after every
-/// start, and those of the others left out here are kept elsewhere.
+/// User tables of storage engines that a clone does not bring whole. Rows of `MEMORY` are gone after
+/// every start, and those of the others left out here are kept on another server or nowhere. Tables
+/// that merge others have no rows either, but need a file that no clone copies.
 const TABLES: &str = "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) AS name, ENGINE AS engine \
      FROM information_schema.TABLES \
      WHERE TABLE_TYPE = 'BASE TABLE' AND ENGINE IS NOT NULL \
-     AND UPPER(ENGINE) NOT IN ('INNODB', 'BLACKHOLE', 'FEDERATED', 'MRG_MYISAM', 'MEMORY', \
-                               'PERFORMANCE_SCHEMA') \
+     AND UPPER(ENGINE) NOT IN ('INNODB', 'BLACKHOLE', 'FEDERATED', 'MEMORY', 'PERFORMANCE_SCHEMA') \
      AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') \
      ORDER BY 1";
+/// Storage engines of which a first start makes no empty table where the files are missing.
+const NOT_OPENED: [&str; 2] = ["ARCHIVE", "MRG_MYISAM"];
 
-/// A table that comes empty out of a clone.
+/// A table that no clone brings whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LeftOut {
     /// Schema and name.
     pub(crate) table: String,
     /// Its storage engine.
     pub(crate) engine: String,
+}
+
+impl LeftOut {
+    /// What becomes of it in a clone.
+    pub(crate) fn fate(&self) -> &'static str {
+        let is_lost = NOT_OPENED.iter().any(|engine| engine.eq_ignore_ascii_case(&self.engine));
+        if is_lost { "cannot be opened after a clone" } else { "comes back empty" }
+    }
 }
 
 impl fmt::Display for LeftOut {
@@ -83,6 +93,14 @@ pub(crate) fn shortened(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tables_without_their_files_are_empty_or_cannot_be_opened() {
+        let table = |engine: &str| LeftOut { table: "a.t".to_owned(), engine: engine.to_owned() };
+        assert_eq!(table("MyISAM").fate(), "comes back empty");
+        assert_eq!(table("MRG_MYISAM").fate(), "cannot be opened after a clone");
+        assert_eq!(table("Archive").fate(), "cannot be opened after a clone");
+    }
 
     #[test]
     fn many_tables_are_named_up_to_a_limit_and_then_counted() {

@@ -6,11 +6,13 @@
 
 mod buffers;
 mod chunks;
+mod coverage;
 mod event;
 mod files;
 mod key_info;
 mod link;
 mod machine;
+mod naming;
 mod observer;
 mod output;
 mod pace;
@@ -97,7 +99,7 @@ pub(crate) fn run(
     if let Some(dumped) = &dumped {
         [&mut facts.empty_tables, &mut added]
             .into_iter()
-            .for_each(|tables| tables.retain(|table| !dumped.covers(table)));
+            .for_each(|tables| tables.retain(|table| !dumped.covers(&table.to_string())));
     }
     let lock = (options.ddl == Ddl::Block).then(|| started.elapsed());
     let mut summary = summary::finish(machine, &mut observer, facts, added, lock)?;
@@ -191,7 +193,7 @@ impl Clone<'_> {
             if self.handle(task, event, session, restarts)? {
                 return Ok(());
             }
-            if !has_workers && self.machine.state >= State::FileCopy {
+            if !has_workers && self.machine.takes_workers() {
                 has_workers = true;
                 self.start_workers(session)?;
             }
@@ -247,7 +249,7 @@ impl Clone<'_> {
         }
     }
 
-    /// Workers join once the donor copies: before, it would keep them waiting.
+    /// Workers join once the donor copies and has named its files. Where it is nearly done, none does.
     fn start_workers(&self, session: &mut CloneSession) -> Result<(), CloneError> {
         if self.machine.state >= State::RedoCopy {
             return Ok(());

@@ -52,7 +52,7 @@ impl Source {
     pub(crate) fn excluded(&self) -> Vec<ExcludedRecord> {
         let records = self.left_out.iter().map(|table| ExcludedRecord {
             what: table.table.clone(),
-            why: format!("a clone holds no rows of {}: the table comes back empty", table.engine),
+            why: format!("a clone holds no rows of {}: the table {}", table.engine, table.fate()),
         });
         let mut records = shortened(records.collect(), "they are not InnoDB's either");
         records.extend(self.in_memory.iter().cloned());

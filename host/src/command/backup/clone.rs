@@ -71,12 +71,28 @@ enum CloneDdl {
     Block,
 }
 
+/// Why a donor's account cannot log in with what is there.
+const NO_DONOR_PASSWORD: &str = "the donor's account needs a password of its own, that of the \
+     connection is not sent to another server: set DBBACKUP_CLONE_DONOR_PASSWORD (empty for none), \
+     or give --clone-donor-password-file";
+
 /// A server to clone, beside the one on the connection.
 pub(super) struct Donor {
     host: String,
     port: u16,
     user: String,
     password: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Donor {
+    /// Whether the connection leads to this server and this account anyway.
+    fn is_at_end_of(&self, connection: &Connection) -> bool {
+        let document = &connection.document;
+        document.socket.is_none()
+            && document.host.as_deref() == Some(self.host.as_str())
+            && document.port == Some(self.port)
+            && document.user == self.user
+    }
 }
 
 impl CloneArgs {
@@ -117,20 +133,31 @@ impl CloneArgs {
     }
 
     /// The connection of the run: where we clone a donor ourselves, it leads there.
-    pub(super) fn connection(&self, connection: Connection, donor: Option<&Donor>) -> Connection {
+    ///
+    /// # Errors
+    /// The donor's account has no password of its own, and the one that is there is for another
+    /// server or another account: it is never sent to the donor.
+    pub(super) fn connection(
+        &self,
+        connection: Connection,
+        donor: Option<&Donor>,
+    ) -> Result<Connection, Failure> {
         let Some(donor) = donor.filter(|_| !self.is_recipient()) else {
-            return connection;
+            return Ok(connection);
         };
-        let password = match &donor.password {
-            Some(password) => Some(password.to_vec()),
-            None => connection.password().map(<[u8]>::to_vec),
+        let password = match (&donor.password, connection.password()) {
+            (Some(password), _) => Some(password.to_vec()),
+            (None, Some(_)) if !donor.is_at_end_of(&connection) => {
+                return Err(contradiction(NO_DONOR_PASSWORD));
+            }
+            (None, password) => password.map(<[u8]>::to_vec),
         };
         let mut document = connection.document;
         document.host = Some(donor.host.clone());
         document.port = Some(donor.port);
         document.socket = None;
         document.user = donor.user.clone();
-        Connection::new(document, password)
+        Ok(Connection::new(document, password))
     }
 
     /// The password of the donor's account, which a recipient needs.
@@ -177,3 +204,6 @@ fn name(choice: impl ValueEnum) -> String {
 fn contradiction(text: &str) -> Failure {
     UsageError::Contradiction(text.to_owned()).into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,10 @@
 use super::*;
 use crate::manifest::tests::draft;
 use crate::manifest::{Written, assemble};
-use dbbackup_plugin_api::document::{backup::BackupSummary, manifest::PagesRecord};
+use dbbackup_plugin_api::document::{
+    backup::BackupSummary,
+    manifest::{PagesRecord, ReplicaSourceRecord},
+};
 use jiff::Timestamp;
 
 fn manifest(roots: &[(&str, &str)]) -> Manifest {
@@ -88,6 +91,20 @@ fn the_server_is_told_where_the_binlog_is_that_came_with_the_files() {
     let apart = [data, ("binlog", "/var/log/mysql")];
     assert_eq!(options("/var/log/mysql/bin", &apart), ["--log-bin=/t/binlog/bin"]);
     assert_eq!(options("/var/log/mysql/bin", &[data]), Vec::<String>::new());
+}
+
+/// The channels of a replica come along with its files.
+#[test]
+fn a_server_on_the_files_of_a_replica_is_told_not_to_start_its_channels() {
+    let mut manifest = manifest(&[("data", "/var/lib/mysql")]);
+    let options = |manifest: &Manifest| {
+        Layout::new(Path::new("/t"), manifest, &[]).unwrap().options().to_vec()
+    };
+    assert_eq!(options(&manifest), Vec::<String>::new());
+    manifest.replica_sources.push(ReplicaSourceRecord::default());
+    assert_eq!(options(&manifest), ["--skip-replica-start"]);
+    manifest.source.version = "8.0.25".to_owned();
+    assert_eq!(options(&manifest), ["--skip-slave-start"]);
 }
 
 #[test]

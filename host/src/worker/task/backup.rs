@@ -132,8 +132,7 @@ fn append_ours(
         return Ok(());
     }
     let files = pipeline.records()?.files;
-    let roots = manifest::roots_of(draft.roots.clone(), &summary.roots);
-    let roots = manifest::used_roots(roots, &files);
+    let roots = manifest::roots_of(draft.roots.clone(), &summary.roots, &files);
     let text = restore_text(&ManifestDraft { roots, ..draft.clone() }, &files);
     pipeline.append(OUR_ROOT, EntryPath::from("RESTORE.txt"), text.as_bytes())?;
     if container == Container::Tar {

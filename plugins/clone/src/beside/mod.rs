@@ -72,6 +72,8 @@ impl Beside {
             });
         }
         let mut options = session.options().clone();
+        // Whatever patience this session has: rows may flow slowly.
+        options.stall_budget_ms = run.request.connection.stall_budget_ms;
         options.init_statements.extend(SESSION_SETTINGS.map(str::to_owned));
         // With those settings, sizes are those of now, and not of yesterday.
         let mut meta = Session::connect(&options)?;

@@ -1,6 +1,6 @@
 //! The files of a donor: what they are called, where they go in the artefact, and what DDL does to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dbbackup_sdk::plugin_api::document::path::EntryPath;
 
@@ -19,6 +19,8 @@ pub(crate) struct FileTable {
     /// Encrypted tablespaces are taken as they are.
     pub(crate) keeps_encrypted: bool,
     files: BTreeMap<u32, ClonedFile>,
+    /// Those of the system tablespace.
+    system: BTreeSet<u32>,
     /// Names that DDL has given since, by index; nothing for a dropped file.
     now: BTreeMap<u32, Option<EntryPath>>,
     changes: Vec<Change>,
@@ -89,7 +91,7 @@ impl FileTable {
             self.place(&file.name)?;
         }
         self.now.insert(meta.index, (!file.deleted).then(|| file.name.clone()));
-        self.files.insert(meta.index, file);
+        self.insert(file);
         Ok(())
     }
 
@@ -129,7 +131,7 @@ impl FileTable {
         if !self.files.contains_key(&meta.index) {
             let mut file = self.described(meta)?;
             (file.size_bytes, file.created, file.deleted) = (0, true, to.is_none());
-            self.files.insert(meta.index, file);
+            self.insert(file);
         }
         if kind == ChangeKind::Rename
             && let Some(file) = self.files.get_mut(&meta.index)
@@ -162,6 +164,13 @@ impl FileTable {
             flags: meta.flags.attributes(),
         });
         Ok(())
+    }
+
+    fn insert(&mut self, file: ClonedFile) {
+        if file.space_id == SYSTEM_SPACE {
+            self.system.insert(file.index);
+        }
+        self.files.insert(file.index, file);
     }
 
     fn described(&self, meta: &FileMeta) -> Result<ClonedFile, CloneError> {
@@ -231,23 +240,26 @@ impl FileTable {
     /// The tablespace of a file has this size now. The system tablespace may consist of several
     /// files, of which the last alone grows: a server does not start if another one did.
     pub(crate) fn grown(&mut self, index: u32, size_bytes: u64) {
-        let system: Vec<(u32, u64)> = self
-            .files
-            .values()
-            .filter(|file| file.space_id == SYSTEM_SPACE)
-            .map(|file| (file.index, file.size_bytes))
-            .collect();
-        let is_system = system.iter().any(|(file, _)| *file == index);
-        let (index, size_bytes) = match system.split_last() {
-            Some(((last, _), others)) if is_system => {
-                let others: u64 = others.iter().map(|(_, bytes)| bytes).sum();
-                (*last, size_bytes.saturating_sub(others))
+        let (index, size_bytes) = match self.system.last() {
+            Some(last) if self.system.contains(&index) => {
+                (*last, size_bytes.saturating_sub(self.system_bytes_before(*last)))
             }
             _ => (index, size_bytes),
         };
         if let Some(file) = self.files.get_mut(&index) {
             file.final_size_bytes = file.final_size_bytes.max(size_bytes);
         }
+    }
+
+    /// Bytes of the system tablespace in front of its last file.
+    fn system_bytes_before(&self, last: u32) -> u64 {
+        let others = self.system.range(..last).filter_map(|index| self.files.get(index));
+        others.map(|file| file.size_bytes).sum()
+    }
+
+    /// Whether a file is still there on the donor, as far as it has told.
+    pub(crate) fn exists(&self, index: u32) -> bool {
+        self.now.get(&index).is_some_and(Option::is_some)
     }
 
     /// Whether the donor has named a redo file of this number.
@@ -279,4 +291,4 @@ fn shown(meta: &FileMeta) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

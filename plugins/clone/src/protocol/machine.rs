@@ -13,6 +13,7 @@ use crate::{
         event::{Begun, Task},
         files::FileTable,
         key_info::KeyInfo,
+        naming::Naming,
         observer::{Observer, Position},
         output::Output,
         pace::Pace,
@@ -31,8 +32,7 @@ pub(crate) struct Machine<'r> {
     pub(crate) protocol_version: u32,
     pub(crate) bracket: Bracket,
     locator: Option<Locator>,
-    has_all_files: bool,
-    expected_files: u32,
+    naming: Naming,
     chunks: ChunkMap,
     /// The master has said that the stage is over, and it is not acknowledged yet.
     ended: Option<StateChange>,
@@ -84,8 +84,7 @@ impl<'r> Machine<'r> {
             protocol_version: 0,
             bracket: Bracket::default(),
             locator: None,
-            has_all_files: false,
-            expected_files: 0,
+            naming: Naming::default(),
             chunks: ChunkMap::default(),
             ended: None,
             workers: Vec::new(),
@@ -97,7 +96,7 @@ impl<'r> Machine<'r> {
     /// file has been named yet.
     pub(crate) fn restart_locator(&self) -> Option<Vec<u8>> {
         let locator = self.locator.as_ref().filter(|_| self.state >= State::FileCopy)?;
-        Some(locator.for_restart(self.state, self.has_all_files, &self.chunks.to_bytes()))
+        Some(locator.for_restart(self.state, self.naming.is_complete(), &self.chunks.to_bytes()))
     }
 
     /// The connections are gone; what has come stays.
@@ -126,6 +125,11 @@ impl<'r> Machine<'r> {
     /// The donor has not accepted it yet.
     pub(crate) fn locator(&self) -> Result<&Locator, CloneError> {
         self.locator.as_ref().ok_or_else(|| CloneError::order("a stage", "the locator of a clone"))
+    }
+
+    /// Whether further connections may join.
+    pub(crate) fn takes_workers(&self) -> bool {
+        self.naming.lets_workers_join(self.state)
     }
 
     /// A worker takes part from now on.
@@ -198,7 +202,7 @@ impl<'r> Machine<'r> {
                 Err(CloneError::order("more files than a server can have", "a number of files"))
             }
             State::FileCopy => {
-                self.expected_files = change.files;
+                self.naming.expect(change.files);
                 Ok(())
             }
             State::RedoCopy if self.bracket.upper.is_none() => {
@@ -244,8 +248,8 @@ impl<'r> Machine<'r> {
             return Err(CloneError::order("more files than a server can have", "files"));
         }
         self.files.notice(meta, self.state)?;
-        if self.state == State::FileCopy && meta.index.checked_add(1) == Some(self.expected_files) {
-            self.has_all_files = true;
+        if self.state == State::FileCopy {
+            self.naming.named(meta.index);
         }
         Ok(())
     }

@@ -26,8 +26,31 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 pub(crate) struct Observer {
     host: Host,
     options: ConnectOptions,
-    watch: CancelWatch,
-    session: Option<Session>,
+    open: Option<Watched>,
+}
+
+/// A session with a watch of its own, so that nothing keeps its socket once it is dropped: one watch
+/// for all would, and a donor that is slow to answer would collect a connection for each question.
+#[derive(Debug)]
+struct Watched {
+    session: Session,
+    _watch: CancelWatch,
+}
+
+impl Watched {
+    /// Connects; every answer from the first on has to come within `patience`.
+    fn connect(
+        host: &Host,
+        options: &ConnectOptions,
+        patience: Duration,
+    ) -> Result<Self, CloneError> {
+        let mut options = options.clone();
+        options.stall_budget_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        let session = Session::connect(&options)?;
+        let watch = CancelWatch::start_silent(host).map_err(CloneError::Thread)?;
+        watch.add(&session);
+        Ok(Self { session, _watch: watch })
+    }
 }
 
 /// A point in the donor's history.
@@ -45,9 +68,8 @@ impl Observer {
     /// # Errors
     /// As [`Session::connect`].
     pub(crate) fn connect(host: &Host, options: &ConnectOptions) -> Result<Self, CloneError> {
-        let watch = CancelWatch::start_silent(host).map_err(CloneError::Thread)?;
         let (host, options) = (host.clone(), options.clone());
-        let mut observer = Self { host, options, watch, session: None };
+        let mut observer = Self { host, options, open: None };
         observer.within(ANSWER_WITHIN)?;
         Ok(observer)
     }
@@ -65,7 +87,7 @@ impl Observer {
             match self.within(ANSWER_WITHIN).and_then(&mut question) {
                 Err(error) if error.is_cut() => {
                     tracing::debug!(%error, "ask the donor once more");
-                    self.session = None;
+                    self.open = None;
                     if self.host.wait_cancelled(pause) {
                         return Err(CloneError::Cancelled);
                     }
@@ -113,7 +135,7 @@ impl Observer {
             Ok(_) => true,
             Err(error) => {
                 tracing::debug!(%error, "the donor gave no sign of life");
-                self.session = None;
+                self.open = None;
                 false
             }
         }
@@ -140,15 +162,11 @@ impl Observer {
     }
 
     fn within(&mut self, patience: Duration) -> Result<&mut Session, CloneError> {
-        let session = match self.session.take() {
-            Some(session) => session,
-            None => {
-                let session = Session::connect(&self.options)?;
-                self.watch.add(&session);
-                session
-            }
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => Watched::connect(&self.host, &self.options, patience)?,
         };
-        let session = self.session.insert(session);
+        let session = &mut self.open.insert(open).session;
         session.set_timeouts(patience, patience)?;
         Ok(session)
     }

@@ -14,7 +14,10 @@ use crate::{
         redo_path,
     },
     error::CloneError,
-    protocol::files::{FileTable, NO_TABLESPACE, Place},
+    protocol::{
+        coverage::Coverage,
+        files::{FileTable, NO_TABLESPACE, Place},
+    },
     rpc::DataPart,
 };
 
@@ -33,6 +36,8 @@ pub(crate) struct Output<'s> {
     member: Option<OpenMember>,
     /// Files whose members are finished.
     finished: BTreeSet<u32>,
+    /// In a layout of chunks, the bytes of files that have come.
+    came: Coverage,
     stream: Option<OpenStream>,
     streams: Vec<StreamCount>,
     /// Where bytes go now; nothing once everything has come.
@@ -65,6 +70,7 @@ impl<'s> Output<'s> {
             chunk_bytes: chunk_bytes.clamp(64 * 1024, 4 * 1024 * 1024),
             member: None,
             finished: BTreeSet::new(),
+            came: Coverage::default(),
             stream: None,
             streams: Vec::new(),
             stage: Some(Stage::FileCopy),
@@ -107,7 +113,11 @@ impl<'s> Output<'s> {
             return Ok(());
         }
         let stream = self.open_stream(stage)?;
-        Ok(stream.writer.append(part.file_index, part.offset, bytes)?)
+        stream.writer.append(part.file_index, part.offset, bytes)?;
+        if stage == Stage::FileCopy {
+            self.came.add(part.file_index, part.offset, part.end());
+        }
+        Ok(())
     }
 
     /// The stage is over: everything of it has come.
@@ -127,6 +137,10 @@ impl<'s> Output<'s> {
             self.close_stream()?;
             self.add_missing(files)?;
         } else {
+            if stage == Stage::PageCopy && self.layout == Layout::Chunks {
+                // Members of files are looked at as each of them ends.
+                self.came.check(files)?;
+            }
             // An empty stream says that there was nothing, where a missing one says nothing.
             self.open_stream(stage)?;
             self.close_stream()?;

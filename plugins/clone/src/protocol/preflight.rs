@@ -4,8 +4,11 @@
 use dbbackup_sdk::server::{Requirement, Session, SessionError, quote::Escaping};
 
 use crate::{
-    error::CloneError, left_out::left_out, protocol::observer::Observer, source::told, unseen,
-    unstartable,
+    error::CloneError,
+    left_out::{LeftOut, left_out},
+    protocol::observer::Observer,
+    source::told,
+    unseen, unstartable,
 };
 
 /// Name under which an operator accepts tables that come out empty.
@@ -18,8 +21,8 @@ const LEAST_PACKET_BYTES: u64 = 2 * 1024 * 1024;
 /// What was found.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
-    /// Tables that come out empty, accepted by the operator.
-    pub(crate) empty_tables: Vec<String>,
+    /// Tables that come out empty, or of no use, accepted by the operator.
+    pub(crate) empty_tables: Vec<LeftOut>,
     /// The account sees every table, so that the list is complete.
     pub(crate) sees_all_tables: bool,
 }
@@ -33,7 +36,8 @@ pub(crate) fn check(observer: &mut Observer, accepted: &[String]) -> Result<Fact
     observer.ask(|session| Ok(unstartable::check(session)?))?;
     let empty_tables = tables_left_empty(observer)?;
     if !empty_tables.is_empty() && !accepted.iter().any(|name| name == ACCEPT_NON_TRANSACTIONAL) {
-        return Err(CloneError::NonInnodb { tables: empty_tables });
+        let tables = empty_tables.iter().map(ToString::to_string).collect();
+        return Err(CloneError::NonInnodb { tables });
     }
     Ok(Facts { empty_tables, sees_all_tables })
 }
@@ -52,14 +56,12 @@ fn check_server(session: &mut Session) -> Result<bool, CloneError> {
     Ok(unseen::sees_all(&grants))
 }
 
-/// User tables that come out of a clone empty, as `schema.table (engine)`; of those that the account
-/// sees.
+/// User tables that come out of a clone empty, or of no use; of those that the account sees.
 ///
 /// # Errors
 /// As [`Session::query`].
-pub(crate) fn tables_left_empty(observer: &mut Observer) -> Result<Vec<String>, CloneError> {
-    let tables = observer.ask(|session| Ok(left_out(session)?))?;
-    Ok(tables.iter().map(ToString::to_string).collect())
+pub(crate) fn tables_left_empty(observer: &mut Observer) -> Result<Vec<LeftOut>, CloneError> {
+    observer.ask(|session| Ok(left_out(session)?))
 }
 
 fn check_version(session: &Session) -> Result<(), CloneError> {

@@ -11,7 +11,7 @@ use crate::{
     artefact::{APPLIER_PATH, CloneDocument, ClonedFile, DATA_ROOT, DOCUMENT_PATH, Donor, Layout},
     encrypted,
     error::CloneError,
-    left_out::in_memory,
+    left_out::{LeftOut, in_memory},
     protocol::{machine::Machine, observer::Observer, preflight::Facts},
     rpc::DESCRIPTOR_VERSION,
     source::told,
@@ -44,7 +44,7 @@ pub(crate) fn finish(
     machine: Machine<'_>,
     observer: &mut Observer,
     facts: Facts,
-    empty_tables: Vec<String>,
+    empty_tables: Vec<LeftOut>,
     ddl_blocked: Option<Duration>,
 ) -> Result<BackupSummary, CloneError> {
     let Machine { output, files, donor, protocol_version, bracket, .. } = machine;
@@ -142,14 +142,14 @@ fn restore_needs(donor: &Donor) -> Vec<String> {
 }
 
 /// Lists what is not in the backup.
-fn exclude(summary: &mut BackupSummary, facts: &Facts, empty_tables: Vec<String>) {
+fn exclude(summary: &mut BackupSummary, facts: &Facts, empty_tables: Vec<LeftOut>) {
     let mut tables = facts.empty_tables.clone();
     // Made while the clone ran: too late to refuse it.
     tables.extend(empty_tables.into_iter().filter(|table| !facts.empty_tables.contains(table)));
     for table in tables {
-        summary.degraded.push(format!("{table}: comes back empty"));
-        let why = "a clone copies InnoDB alone: the table comes back empty".to_owned();
-        summary.excluded.push(ExcludedRecord { what: table, why });
+        summary.degraded.push(format!("{table}: {}", table.fate()));
+        let why = format!("a clone copies InnoDB alone: the table {}", table.fate());
+        summary.excluded.push(ExcludedRecord { what: table.to_string(), why });
     }
     if !facts.sees_all_tables {
         unseen::note(summary);

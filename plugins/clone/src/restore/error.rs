@@ -59,6 +59,12 @@ pub(crate) enum RestoreError {
         /// The name.
         name: EntryPath,
     },
+    /// A file would end in a directory that the manifest does not know.
+    #[error("the manifest has no root for {name}")]
+    NoPlace {
+        /// The name.
+        name: EntryPath,
+    },
     /// A stream of records cannot be read.
     #[error("read {stream}")]
     Records {
@@ -117,6 +123,7 @@ impl Classify for RestoreError {
             Self::Fact { .. }
             | Self::Document { .. }
             | Self::Inconsistent { .. }
+            | Self::NoPlace { .. }
             | Self::Records { .. }
             | Self::Stream { .. } => ErrorCode::INTEGRITY,
             Self::Io { source, .. } => match source.kind() {
@@ -134,6 +141,10 @@ impl Classify for RestoreError {
                 Some("restore all of it, and copy the tables that you need out of there".to_owned())
             }
             Self::Server { hint, .. } => Some(hint.clone()),
+            Self::NoPlace { .. } => Some(
+                "unpack the artefact and run python3 .dbbackup/apply.py in it, which needs no roots"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }

@@ -96,7 +96,7 @@ impl Fates {
             (ChangeKind::Create, _) => {
                 let member = change.member.as_ref();
                 let member = member.ok_or(RestoreError::Inconsistent { index, what: NAMELESS })?;
-                let working = places.root_of(member).join(format!(".dbbackup-{index}"));
+                let working = places.root_of(member)?.join(format!(".dbbackup-{index}"));
                 let size_bytes = change.size_bytes.max(least_bytes(change, document));
                 let fate = Fate {
                     space_id: change.space_id,

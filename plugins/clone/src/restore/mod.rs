@@ -71,6 +71,7 @@ pub(crate) fn run(
         return beside_alone(&places, entries);
     }
     let document = document(&run.request)?;
+    places.create()?;
     finish::mark_unfinished(&places)?;
     let fates = Fates::of(&document, &run.request.manifest, &places)?;
     let mut applier = Applier::new(&document, &fates, &places, &run.host)?;
@@ -110,6 +111,7 @@ pub(crate) fn finish(run: &RestoreRun) -> Result<RestoreSummary, RestoreError> {
         return Ok(RestoreSummary::default());
     }
     let document = document(&run.request)?;
+    places.create()?;
     let fates = Fates::of(&document, &run.request.manifest, &places)?;
     Finisher::new(&document, &fates, &places).finish()?;
     Ok(RestoreSummary::default())

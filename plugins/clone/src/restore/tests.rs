@@ -1,10 +1,11 @@
 //! Names, sizes and first pages after DDL, on files made by hand.
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{fs, path::Path};
 
 use dbbackup_sdk::document::{manifest::Manifest, path::EntryPath, restore::RestoreRequest};
 use serde_json::json;
 
 use super::{
+    RestoreError,
     fate::Fates,
     finish::{Finisher, mark_unfinished},
     first_page::first_page,
@@ -67,12 +68,16 @@ fn manifest(members: &[&str]) -> Manifest {
 }
 
 fn places(directory: &Path, manifest: Manifest) -> Places {
-    let roots = [("data".to_owned(), directory.to_owned())];
+    places_of(directory, &[("data", directory)], manifest)
+}
+
+fn places_of(directory: &Path, roots: &[(&str, &Path)], manifest: Manifest) -> Places {
+    let roots = roots.iter().map(|(root, path)| ((*root).to_owned(), path.to_path_buf()));
     let request = RestoreRequest {
         manifest,
         connection: None,
         directory: Some(directory.to_owned()),
-        places: BTreeMap::from(roots),
+        places: roots.collect(),
         server: None,
         only: Vec::new(),
         map: Vec::new(),
@@ -141,6 +146,41 @@ fn names_are_exchanged_dropped_and_made() {
         assert!(data.join(name).exists(), "{name}");
     }
     assert!(!data.join("#clone/#status_in_progress").exists());
+}
+
+/// `RENAME` to another schema, and a new table: no member lies in the directory that they lead to.
+#[test]
+fn a_directory_that_ddl_alone_leads_to_is_made_where_its_root_is() {
+    let scratch = tempfile::tempdir().unwrap();
+    let [data, shop, late] =
+        ["data", "external/1/shop", "external/2/late"].map(|below| scratch.path().join(below));
+    let places = |roots: &[(&str, &Path)], manifest: &Manifest| {
+        places_of(scratch.path(), roots, manifest.clone())
+    };
+    let manifest = manifest(&["external/1/a.ibd"]);
+    let document = document(
+        vec![file(1, 11, Some("external/1/a.ibd"), 16384)],
+        vec![
+            change("rename", 1, 11, Some("external/2/a.ibd")),
+            change("create", 2, 12, Some("external/2/b.ibd")),
+        ],
+    );
+    let roots =
+        [("data", data.as_path()), ("external/1", shop.as_path()), ("external/2", late.as_path())];
+    let refused = Fates::of(&document, &manifest, &places(&roots[..2], &manifest)).unwrap_err();
+    assert!(matches!(refused, RestoreError::NoPlace { .. }), "{refused}");
+
+    let places = places(&roots, &manifest);
+    places.create().unwrap();
+    fs::write(shop.join("a.ibd"), page(b'a')).unwrap();
+    let fates = Fates::of(&document, &manifest, &places).unwrap();
+    // The applier writes a new file's pages under this name, before its own is there.
+    assert_eq!(fates.get(2).unwrap().working, Some(late.join(".dbbackup-2")));
+    fs::write(late.join(".dbbackup-2"), page(b'b')).unwrap();
+    Finisher::new(&document, &fates, &places).finish().unwrap();
+    assert_eq!(fs::read(late.join("a.ibd")).unwrap(), page(b'a'));
+    assert_eq!(fs::read(late.join("b.ibd")).unwrap()[..PAGE_BYTES], page(b'b'));
+    assert!(!shop.join("a.ibd").exists());
 }
 
 #[test]

@@ -63,7 +63,9 @@ pub(crate) enum MethodError {
         method: Method,
     },
     /// Tables come empty out of a clone.
-    #[error("{count} tables are not InnoDB's and would come back empty, {first} among them")]
+    #[error(
+        "{count} tables are not InnoDB's and would come back empty or not at all, {first} among them"
+    )]
     LeftOut {
         /// How many.
         count: usize,

@@ -83,7 +83,8 @@ impl<'a> CloningServer<'a> {
         if !self.run.request.accept_degraded.iter().any(|word| word == NON_TRANSACTIONAL) {
             return Err(MethodError::LeftOut { count, first: first.table.clone() });
         }
-        Ok(vec![format!("{count} tables that are not InnoDB's come back empty: {} …", first.table)])
+        let (name, fate) = (&first.table, first.fate());
+        Ok(vec![format!("{count} tables that are not InnoDB's, among them {name}: {fate}")])
     }
 
     /// Has the server run the statement that clones into a directory of ours, and archives what is

@@ -1,6 +1,9 @@
 //! The statement that clones, run in one session while another one watches it.
 
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use dbbackup_sdk::{
     Host, Unit,
@@ -12,6 +15,14 @@ use crate::server_clone::MethodError;
 
 /// Time between two looks.
 const INTERVAL: Duration = Duration::from_millis(500);
+/// Longest wait for an answer of the watching session: heartbeat and cancellation wait as long.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// Longest wait for another watching session to be made.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// Pause after a look that failed; each further one is twice as long, up to the longest. A server that
+/// is stuck may keep each session on which it was asked.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// What has been cloned, and what is expected.
 const PROGRESS: &str = "SELECT CAST(COALESCE(SUM(DATA), 0) AS UNSIGNED) AS done, \
                         CAST(COALESCE(SUM(ESTIMATE), 0) AS UNSIGNED) AS total \
@@ -24,8 +35,7 @@ pub(super) fn watch(
     statement: &Secret,
     shown: &str,
 ) -> Result<(), MethodError> {
-    let another = session.connect_another()?;
-    let mut watcher = Watcher { options: another.options().clone(), session: Some(another) };
+    let mut watcher = Watcher::beside(session)?;
     let id = session.id();
     thread::scope(|scope| {
         let cloning = scope.spawn(|| session.execute(statement.expose()));
@@ -36,7 +46,7 @@ pub(super) fn watch(
                 // Again each time: one that comes before the statement begins is lost.
                 watcher.ask("end the clone", |session| Ok(session.kill_query(id)?));
                 thread::park_timeout(INTERVAL);
-            } else {
+            } else if watcher.is_due() {
                 watcher.ask("read the progress", |session| report(session, host));
             }
             host.heartbeat();
@@ -56,13 +66,36 @@ pub(super) fn watch(
 struct Watcher {
     options: ConnectOptions,
     session: Option<Session>,
+    pause: Duration,
+    failed: Option<Instant>,
 }
 
 impl Watcher {
+    /// Watches from another session of the same server.
+    fn beside(session: &Session) -> Result<Self, MethodError> {
+        let mut another = session.connect_another()?;
+        another.set_timeouts(ANSWER_WITHIN, ANSWER_WITHIN)?;
+        let mut options = session.options().clone();
+        options.stall_budget_ms = milliseconds(ANSWER_WITHIN);
+        options.connect_timeout_ms = options.connect_timeout_ms.min(milliseconds(CONNECT_WITHIN));
+        Ok(Self { options, session: Some(another), pause: FIRST_PAUSE, failed: None })
+    }
+
+    /// Whether it is time for a look.
+    fn is_due(&self) -> bool {
+        self.failed.is_none_or(|failed| failed.elapsed() >= self.pause)
+    }
+
     fn ask(&mut self, what: &str, ask: impl FnOnce(&mut Session) -> Result<(), MethodError>) {
-        if let Err(error) = self.try_ask(ask) {
-            tracing::warn!(%error, "{what}: tried again");
-            self.session = None;
+        match self.try_ask(ask) {
+            Ok(()) => (self.failed, self.pause) = (None, FIRST_PAUSE),
+            Err(error) => {
+                tracing::warn!(%error, "{what}: tried again");
+                self.session = None;
+                if self.failed.replace(Instant::now()).is_some() {
+                    self.pause = self.pause.saturating_mul(2).min(LONGEST_PAUSE);
+                }
+            }
         }
     }
 
@@ -75,6 +108,10 @@ impl Watcher {
             none => ask(none.insert(Session::connect(&self.options)?)),
         }
     }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn report(watcher: &mut Session, host: &Host) -> Result<(), MethodError> {

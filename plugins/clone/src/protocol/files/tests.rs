@@ -6,7 +6,7 @@ const RENAMED: u16 = 8;
 const DELETED: u16 = 16;
 
 /// What a donor says of a file.
-fn meta(state: u32, index: u32, name: &str, flags: u16) -> FileMeta {
+pub(crate) fn meta(state: u32, index: u32, name: &str, flags: u16) -> FileMeta {
     let mut body = state.to_be_bytes().to_vec();
     body.extend(1000_u64.to_be_bytes());
     body.extend(1000_u64.to_be_bytes());
