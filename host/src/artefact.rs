@@ -351,17 +351,24 @@ impl ArtefactMembers {
 /// The manifest of an artefact, after a look at whether it can belong to it: name and size.
 ///
 /// # Errors
-/// [`ArtefactError::Manifest`] if there is none, [`ArtefactError::Mismatch`] if it is another's.
+/// [`ArtefactError::Manifest`] if there is none, [`ArtefactError::Mismatch`] if it is another's or has
+/// outlived the artefact.
 pub fn open_manifest(artefact: &Path) -> Result<Manifest, ArtefactError> {
-    std::fs::metadata(artefact).map_err(|source| ArtefactError::io(artefact, source))?;
-    let manifest = manifest::read(&manifest_path(artefact))?;
+    let facts = std::fs::metadata(artefact);
+    let manifest = match (manifest::read(&manifest_path(artefact)), facts) {
+        // Nothing is there at all: the path is more likely wrong than the backup gone.
+        (Err(ManifestError::Missing { .. }), Err(source)) => {
+            return Err(ArtefactError::io(artefact, source));
+        }
+        (manifest, _) => manifest?,
+    };
     check_belonging(artefact, &manifest)?;
     Ok(manifest)
 }
 
 /// Compares what can be compared without reading the artefact.
 pub(crate) fn check_belonging(artefact: &Path, manifest: &Manifest) -> Result<(), ArtefactError> {
-    let facts = std::fs::metadata(artefact).map_err(|e| ArtefactError::io(artefact, e))?;
+    let facts = facts_of(artefact)?;
     let mismatch = |what: String| Err(ArtefactError::Mismatch { path: artefact.to_owned(), what });
     let is_directory = manifest.encoding.container == Container::Directory.to_string();
     match (facts.is_dir(), is_directory) {
@@ -370,6 +377,16 @@ pub(crate) fn check_belonging(artefact: &Path, manifest: &Manifest) -> Result<()
         (true, false) => mismatch("it is a directory, the manifest is that of a file".to_owned()),
         (false, true) => mismatch("it is a file, the manifest is that of a directory".to_owned()),
     }
+}
+
+/// What the system knows of a file that a manifest speaks of.
+fn facts_of(path: &Path) -> Result<std::fs::Metadata, ArtefactError> {
+    std::fs::metadata(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => {
+            ArtefactError::Mismatch { path: path.to_owned(), what: "it is missing".to_owned() }
+        }
+        _ => ArtefactError::io(path, source),
+    })
 }
 
 /// Compares the sizes of the objects that an artefact continues in; `first_bytes` has the one that bears
@@ -384,7 +401,7 @@ fn check_objects(
             if number == 0 { artefact.to_owned() } else { artefact.with_file_name(&object.name) };
         let found = match number {
             0 => first_bytes,
-            _ => std::fs::metadata(&path).map_err(|e| ArtefactError::io(&path, e))?.len(),
+            _ => facts_of(&path)?.len(),
         };
         if found != object.size_bytes {
             let what = format!("it has {found} bytes, the manifest says {}", object.size_bytes);

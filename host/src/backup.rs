@@ -174,15 +174,21 @@ pub fn run(
         Run { job: &job, runtime, observer, cancel, encoding, draft }.write(output, &mut journal);
     let outcome =
         written.and_then(|written| written.commit(&mut journal, runtime, observer, cancel));
-    if outcome.is_ok() {
-        tick_off(&job.output, &mut journal)?;
+    // Committed is committed: what the journal cannot take any more does not make it a failure, and
+    // undoing an output leaves what has its manifest.
+    if outcome.is_ok()
+        && let Err(error) = tick_off(&job.output, &mut journal)
+    {
+        let error = Failure::from(error).chain();
+        tracing::warn!(error, "the undo journal still names the backup, which is committed");
     }
     // Engines have undone their own side effects on the way out, unless they were killed.
     undo(runtime, &undo_secrets, observer).records(&mut journal);
-    let closed = journal.close();
-    let outcome = outcome?;
-    closed?;
-    Ok(outcome)
+    if let Err(error) = journal.close() {
+        let error = Failure::from(error).chain();
+        tracing::warn!(error, "the undo journal stays, and the next run removes it");
+    }
+    outcome
 }
 
 fn undo<'a>(

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     ffi::OsStr,
     fs::{self, File},
-    io::{self, BufReader},
+    io::{self, BufReader, Cursor, Read, Seek},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -121,7 +121,15 @@ impl Catalog {
     /// [`CatalogError`] if the location cannot be read.
     pub fn scan(location: &Path) -> Result<Self, CatalogError> {
         let failed = |source| CatalogError::Local { path: location.to_owned(), source };
-        let facts = fs::metadata(location).map_err(failed)?;
+        let facts = match fs::metadata(location) {
+            Err(source)
+                if source.kind() == io::ErrorKind::NotFound
+                    && manifest_path(location).is_file() =>
+            {
+                return Ok(Self { entries: vec![look_at(location)] });
+            }
+            facts => facts.map_err(failed)?,
+        };
         if !facts.is_dir() || directory_manifest_path(location).is_file() {
             return Ok(Self { entries: vec![look_at(location)] });
         }
@@ -261,16 +269,32 @@ fn read_head(path: &Path) -> Result<BackupHead, ManifestError> {
         io::ErrorKind::NotFound => ManifestError::Missing { path: path.to_owned() },
         _ => ManifestError::Io { path: path.to_owned(), source },
     })?;
-    parse_head(BufReader::new(file), path)
+    head_of(BufReader::new(file), path)
 }
 
-fn parse_head(from: impl io::Read, path: &Path) -> Result<BackupHead, ManifestError> {
-    let head: BackupHead = serde_json::from_reader(from)
-        .map_err(|source| ManifestError::Malformed { path: path.to_owned(), source })?;
-    if head.schema != Manifest::SCHEMA {
-        return Err(ManifestError::Newer { path: path.to_owned(), schema: head.schema });
+/// Parses the bytes of a manifest.
+fn parse_head(bytes: &[u8], path: &Path) -> Result<BackupHead, ManifestError> {
+    head_of(Cursor::new(bytes), path)
+}
+
+/// What does not parse may be another schema with another shape, which is told by the schema alone.
+/// Only then is the manifest read twice: with its members, it can be long.
+fn head_of(mut from: impl Read + Seek, path: &Path) -> Result<BackupHead, ManifestError> {
+    #[derive(Deserialize)]
+    struct Schema {
+        schema: String,
     }
-    Ok(head)
+    let newer = |schema| ManifestError::Newer { path: path.to_owned(), schema };
+    let source = match serde_json::from_reader::<_, BackupHead>(&mut from) {
+        Ok(head) if head.schema == Manifest::SCHEMA => return Ok(head),
+        Ok(head) => return Err(newer(head.schema)),
+        Err(source) => source,
+    };
+    from.rewind().map_err(|source| ManifestError::Io { path: path.to_owned(), source })?;
+    match serde_json::from_reader::<_, Schema>(from) {
+        Ok(Schema { schema }) if schema != Manifest::SCHEMA => Err(newer(schema)),
+        _ => Err(ManifestError::Malformed { path: path.to_owned(), source }),
+    }
 }
 
 impl Classified for CatalogError {

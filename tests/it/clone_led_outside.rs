@@ -95,12 +95,12 @@ fn tables_that_ddl_leads_to_new_directories_come_back() -> Result<()> {
 
     let restored = source.restore("copy/", "restored")?;
     let directories = ["1/kinds", "2/late", "3/fresh"]
-        .map(|below| text(&source.rig.path(&format!("restored/external/{below}"))))
+        .map(|below| text(&source.rig.path(format!("restored/external/{below}"))))
         .join(";");
     let option = format!("--innodb-directories={directories}");
     ensure!(restored["server_options"][0] == option.as_str(), "{restored}");
     for below in ["2/late/outside.ibd", "3/fresh/made.ibd"] {
-        let path = source.rig.path(&format!("restored/external/{below}"));
+        let path = source.rig.path(format!("restored/external/{below}"));
         ensure!(path.exists(), "nothing is restored to {}", path.display());
     }
     let data = source.rig.path("restored/data");

@@ -27,10 +27,12 @@ impl ChosenMembers {
         // One reader at a time: two would fetch each other's ranges anew.
         self.current = None;
         let mut alone = self.spec.member_alone(Arc::clone(&self.bytes), &record)?;
-        let member = of_archive(&mut alone)?.ok_or_else(|| ArtefactError::Member {
-            path: record.path.to_string().into(),
-            what: "is missing".to_owned(),
-        })?;
+        let wrong = |what| ArtefactError::Member { path: record.path.to_string().into(), what };
+        let member = of_archive(&mut alone)?.ok_or_else(|| wrong("is missing".to_owned()))?;
+        // A member of another name has no record, and nothing else of it would be compared.
+        if member.path != record.path {
+            return Err(wrong(format!("the member {} lies in its place", member.path)));
+        }
         self.current = Some(alone);
         Ok(Some(member))
     }
@@ -49,3 +51,6 @@ impl ChosenMembers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

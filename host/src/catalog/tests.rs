@@ -1,6 +1,6 @@
 //! Order by content, incomplete things shown as such, freshness by the newest complete backup.
-use super::{Catalog, EntryState, Freshness};
-use crate::manifest::{self, tests::manifest};
+use super::{Catalog, EntryState, Freshness, parse_head};
+use crate::manifest::{self, ManifestError, tests::manifest};
 use std::{fs, path::Path, time::Duration};
 
 fn put(directory: &Path, name: &str, consistent: &str, bytes: usize) {
@@ -54,4 +54,25 @@ fn freshness_is_that_of_the_newest_complete_backup() {
     put(directory.path(), "a.tar", "2026-01-01T00:00:00Z", 10);
     assert_eq!(fresh(hours(26)), Freshness::Fresh { age: hours(24) });
     assert_eq!(fresh(hours(23)), Freshness::TooOld { age: hours(24) });
+}
+
+#[test]
+fn a_newer_schema_is_told_by_itself_whatever_its_shape() {
+    let error = |text: &str| parse_head(text.as_bytes(), Path::new("m")).unwrap_err();
+    let newer = error(r#"{"id":7,"schema":"dbbackup.manifest/2"}"#);
+    assert!(matches!(newer, ManifestError::Newer { .. }), "{newer}");
+    for text in [r#"{"schema":"dbbackup.manifest/1","id":7}"#, r#"{"schema":"#, r#"{"id":"b"}"#] {
+        let malformed = error(text);
+        assert!(matches!(malformed, ManifestError::Malformed { .. }), "{text}: {malformed}");
+    }
+}
+
+#[test]
+fn a_manifest_that_has_outlived_its_artefact_is_one_incomplete_entry() {
+    let directory = tempfile::tempdir().unwrap();
+    put(directory.path(), "gone.tar", "2026-06-01T00:00:00Z", 0);
+    let catalog = Catalog::scan(&directory.path().join("gone.tar")).unwrap();
+    assert!(matches!(catalog.entries[..], [ref entry] if entry.backup.is_some()));
+    assert_eq!(catalog.newest(), None);
+    assert!(Catalog::scan(&directory.path().join("never.tar")).is_err());
 }

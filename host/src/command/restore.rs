@@ -11,7 +11,7 @@ use crate::{
     remote::Place,
     restore::{self, RestoreDestination, RestoreJob, RestoreOutcome},
     scratch_server::target_server,
-    supervisor::{Limits, Secrets},
+    supervisor::{Limits, Observer, Runtime, Secrets, undo::Undo},
 };
 use clap::Args;
 use dbbackup_plugin_api::document::restore::Mapping;
@@ -86,7 +86,8 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> CommandResult {
         secrets,
     };
     let progress = context.progress();
-    let outcome = restore::run_on(&opened, &job, &runtime, &progress, &context.cancel);
+    let outcome = undo_abandoned(&job, &runtime, &progress, context)
+        .and_then(|()| restore::run_on(&opened, &job, &runtime, &progress, &context.cancel));
     let outcome = deadline.judge(outcome)?;
     drop(progress);
     outcome.warnings.iter().for_each(|warning| context.warn(warning.clone()));
@@ -116,6 +117,26 @@ fn destination(
             Err(UsageError::Contradiction(text.to_owned()).into())
         }
     }
+}
+
+/// Undoes what runs left that are gone, before a server is changed. A restore into a directory does
+/// so itself, after the engine's plan.
+fn undo_abandoned(
+    job: &RestoreJob,
+    runtime: &Runtime<'_>,
+    observer: &dyn Observer,
+    context: &Context,
+) -> Result<(), Failure> {
+    let RestoreDestination::Server(connection) = &job.destination else { return Ok(()) };
+    if job.dry_run {
+        return Ok(());
+    }
+    let secrets = job.secrets.clone().with_connection(connection);
+    // What others have left is no reason to keep somebody waiting who wants to end this run.
+    let undo =
+        Undo { runtime, secrets: &secrets, observer, cancel: &context.cancel, dry_run: false };
+    undo.abandoned()?;
+    Ok(())
 }
 
 fn options(

@@ -46,6 +46,13 @@ struct Bad {
     first: String,
 }
 
+/// What is said of one backup.
+struct Verified {
+    report: VerifyReport,
+    /// False if the verification could not be done: the report has the reason as its problem.
+    is_done: bool,
+}
+
 /// Verifies each backup; one bad one makes the command fail.
 pub(super) fn run(args: &VerifyArgs, context: &Context) -> CommandResult {
     let given = args.location.as_slice();
@@ -65,10 +72,20 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> CommandResult {
         return Err(nothing_in(&location.to_string()));
     }
     let mut reports = Vec::new();
+    let mut failed = None;
     for entry in &entries {
-        reports.push(deadline.judge(one(entry, args, context, &registry, &runtime))?);
+        let outcome = deadline.judge(one(entry, args, context, &registry, &runtime));
+        match outcome {
+            Ok(report) => reports.push(Verified { report, is_done: true }),
+            Err(failure) if context.cancel.is_cancelled() => return Err(failure),
+            // It says nothing about the others.
+            Err(failure) => {
+                reports.push(Verified { report: undone(entry, args, &failure), is_done: false });
+                failed.get_or_insert(failure);
+            }
+        }
     }
-    Ok(report(&reports))
+    Ok(report(&reports, failed))
 }
 
 fn nothing_in(location: &str) -> Failure {
@@ -95,19 +112,41 @@ fn one(
     verify::run_on(opened, &job, runtime, &context.progress(), &context.cancel)
 }
 
-fn report(reports: &[VerifyReport]) -> Report {
-    let text = reports.iter().map(describe).collect();
-    let bad: Vec<&VerifyReport> =
-        reports.iter().filter(|report| report.exit() != Exit::Done).collect();
+/// The report of a verification that could not be done.
+fn undone(entry: &CatalogEntry, args: &VerifyArgs, failure: &Failure) -> VerifyReport {
+    VerifyReport {
+        artefact: entry.artefact.clone(),
+        level: args.level,
+        problems: vec![failure.chain()],
+        ..VerifyReport::default()
+    }
+}
+
+/// A bad backup weighs more than one that could not be looked at; `failed` is the first of those.
+fn report(verified: &[Verified], failed: Option<Failure>) -> Report {
+    let text = verified.iter().map(describe).collect();
+    let reports: Vec<&VerifyReport> = verified.iter().map(|one| &one.report).collect();
     let shown = Report::new(&json!({"verified": reports}), text);
-    let Some(first) = bad.first() else { return shown };
+    let is_bad = |one: &&Verified| one.is_done && one.report.exit() != Exit::Done;
+    let bad: Vec<&Verified> = verified.iter().filter(is_bad).collect();
+    let Some(Verified { report: first, .. }) = bad.first() else {
+        return match failed {
+            Some(failure) => shown.failing(failure),
+            None => shown,
+        };
+    };
     let problem = first.problems.first().map(String::as_str).unwrap_or_default();
     let first = format!("{}: {problem}", first.artefact);
     shown.failing(Bad { bad: bad.len(), first })
 }
 
-fn describe(report: &VerifyReport) -> String {
-    let word = if report.problems.is_empty() { "good" } else { "BAD" };
+fn describe(verified: &Verified) -> String {
+    let report = &verified.report;
+    let word = match (verified.is_done, report.problems.is_empty()) {
+        (false, _) => "not verified",
+        (true, true) => "good",
+        (true, false) => "BAD",
+    };
     let mut text = format!(
         "{word}: {} ({} members, {}",
         report.artefact,

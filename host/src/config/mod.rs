@@ -1,11 +1,12 @@
 //! The configuration file: found, parsed, checked key by key, and typed.
 //!
 //! Found by `--config`, `$DBBACKUP_CONFIG`, `./dbbackup.yaml`, `/etc/dbbackup/config.yaml`, the
-//! first of them. Unknown keys are errors with their line. Flags override the environment, which
-//! overrides the file.
+//! first of them; that of the working directory only if nobody else can have written it. Unknown keys
+//! are errors with their line. Flags override the environment, which overrides the file.
 mod error;
 mod file;
 mod node;
+mod owner;
 mod reader;
 pub mod units;
 
@@ -15,6 +16,7 @@ use crate::env;
 use dbbackup_plugin_api::document::connection::SslMode;
 use std::{
     collections::BTreeMap,
+    fs::File,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -264,13 +266,31 @@ impl Config {
         if let Some(file) = given.map(Path::to_owned).or_else(env::config_file) {
             return Self::read(&file);
         }
-        for file in DEFAULT_FILES.map(Path::new) {
-            match Self::read(file) {
-                Err(ConfigError::Read { source, .. }) if is_absent(&source) => {}
-                outcome => return outcome,
-            }
+        let [here, of_machine] = DEFAULT_FILES.map(Path::new);
+        if let Some(config) = Self::of_working_directory(here)? {
+            return Ok(config);
         }
-        Ok(Self::default())
+        match Self::read(of_machine) {
+            Err(ConfigError::Read { source, .. }) if is_absent(&source) => Ok(Self::default()),
+            outcome => outcome,
+        }
+    }
+
+    /// Reads a file that nobody has named; none if it is not there or somebody else can have written
+    /// it, because it may name plugins whose code is run.
+    fn of_working_directory(file: &Path) -> Result<Option<Self>, ConfigError> {
+        match owner::open(file) {
+            Ok(Ok(opened)) => Self::read_from(file, opened).map(Some),
+            Ok(Err(why)) => {
+                tracing::warn!(
+                    "configuration file {} is ignored: {why}; --config takes it all the same",
+                    file.display()
+                );
+                Ok(None)
+            }
+            Err(source) if is_absent(&source) => Ok(None),
+            Err(source) => Err(ConfigError::Read { file: file.to_owned(), source }),
+        }
     }
 
     /// Reads one file.
@@ -278,7 +298,13 @@ impl Config {
     /// # Errors
     /// As for [`Config::find`].
     pub fn read(file: &Path) -> Result<Self, ConfigError> {
-        let text = read_bounded(file)
+        let opened = File::open(file)
+            .map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
+        Self::read_from(file, opened)
+    }
+
+    fn read_from(file: &Path, opened: File) -> Result<Self, ConfigError> {
+        let text = read_bounded(opened)
             .map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
         Self::parse(file, &text, &node::environment)
     }
@@ -299,10 +325,10 @@ fn is_absent(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::NotFound
 }
 
-fn read_bounded(file: &Path) -> std::io::Result<String> {
+fn read_bounded(file: File) -> std::io::Result<String> {
     use std::io::Read;
     let mut text = String::new();
-    std::fs::File::open(file)?.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MAX_FILE_BYTES {
         return Err(std::io::Error::other("it is larger than 1 MiB"));
     }

@@ -166,3 +166,20 @@ fn a_file_that_was_named_has_to_be_there() {
     assert_eq!(error.to_string(), "read /nowhere/dbbackup.yaml");
     assert_eq!(error.code(), "E-CONFIG-READ");
 }
+
+#[test]
+fn a_file_that_nobody_named_is_ignored_if_others_can_write_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("dbbackup.yaml");
+    std::fs::write(&file, "plugins:\n  trust: dev\n").unwrap();
+    let with_mode = |mode| {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let found = Config::of_working_directory(&file).unwrap();
+        found.map(|config| config.plugins.trust)
+    };
+    assert_eq!(with_mode(0o644), Some(TrustChoice::Dev));
+    assert_eq!(with_mode(0o666), None);
+    let named = Config::find(Some(&file)).unwrap();
+    assert_eq!(named.plugins.trust, TrustChoice::Dev, "a file that was named is taken");
+}

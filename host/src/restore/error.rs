@@ -31,6 +31,12 @@ pub enum RestoreError {
         /// The directory.
         path: PathBuf,
     },
+    /// Nothing can be put in the place of a mount point.
+    #[error("{} is a mount point, which no directory can take the place of", path.display())]
+    MountPoint {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A member's name would lead out of the directory.
     #[error("the member name {member:?} is not a safe one")]
     UnsafeName {
@@ -56,6 +62,16 @@ pub enum RestoreError {
     /// The directory cannot be claimed or put in its place.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// What was in the directory could not be given its name back.
+    #[error("what was in {} is now {}, and cannot be taken back", path.display(), aside.display())]
+    KeptAside {
+        /// The directory.
+        path: PathBuf,
+        /// Where its content is, whole.
+        aside: PathBuf,
+        /// Why it is still there.
+        source: Box<RestoreError>,
+    },
     /// A pattern of `--only` cannot be understood.
     #[error("{pattern:?} is no pattern")]
     Pattern {
@@ -119,10 +135,12 @@ impl Classified for RestoreError {
             Self::Untrusted { .. } | Self::NotEmpty { .. } | Self::UnsafeName { .. } => {
                 Exit::Refused
             }
+            Self::MountPoint { .. } => Exit::Refused,
             Self::Twice { .. } | Self::LeadsOut { .. } | Self::SystemFile { .. } => Exit::Refused,
             Self::FilesIntoServer { .. } => Exit::Precondition,
             Self::Io { source, .. } => crate::target::exit_of_io(source.kind()),
             Self::Target(error) => error.exit(),
+            Self::KeptAside { source, .. } => source.exit(),
             Self::Pattern { .. } | Self::NothingFits { .. } | Self::NoSuchRoot { .. } => {
                 Exit::Usage
             }
@@ -138,13 +156,27 @@ impl Classified for RestoreError {
                 return Some(format!("{cause}--force restores what can be read of it"));
             }
             Self::FilesIntoServer { .. } => "restore it with --target-dir DIRECTORY",
-            Self::NotEmpty { .. } => {
-                "choose another directory; with --force this one is kept aside under another name"
+            Self::NotEmpty { path } => {
+                return Some(format!(
+                    "choose another directory; with --force this one is kept aside as \
+                     {}.before-RUN",
+                    path.display()
+                ));
+            }
+            Self::MountPoint { path } => {
+                let below = path.join("data");
+                return Some(format!("restore into a directory in it: {}", below.display()));
             }
             Self::UnsafeName { .. } | Self::Twice { .. } => {
                 "dbbackup does not write such names: somebody has changed the artefact"
             }
             Self::Target(error) => return error.hint(),
+            Self::KeptAside { path, aside, .. } => {
+                let (path, aside) = (path.display(), aside.display());
+                return Some(format!(
+                    "move {path} away, if it is there, then: mv -T {aside} {path}"
+                ));
+            }
             Self::NothingFits { .. } => "dbbackup info --files lists what is in it",
             Self::BadPages { .. } => "the directory was not made; restore from another backup",
             Self::Io { .. }
@@ -162,10 +194,12 @@ impl Classified for RestoreError {
             Self::Untrusted { .. } => "E-RESTORE-UNTRUSTED",
             Self::FilesIntoServer { .. } => "E-RESTORE-FILES",
             Self::NotEmpty { .. } => "E-RESTORE-NOT-EMPTY",
+            Self::MountPoint { .. } => "E-RESTORE-MOUNT-POINT",
             Self::UnsafeName { .. } | Self::Twice { .. } => "E-RESTORE-UNSAFE-NAME",
             Self::Io { .. } => "E-RESTORE-IO",
             Self::SyncDied => "E-RESTORE-SYNC",
             Self::Target(error) => return error.code(),
+            Self::KeptAside { .. } => "E-RESTORE-KEPT-ASIDE",
             Self::Pattern { .. } => "E-RESTORE-PATTERN",
             Self::NothingFits { .. } => "E-RESTORE-NOTHING",
             Self::NoSuchRoot { .. } => "E-RESTORE-MAP",

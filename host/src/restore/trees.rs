@@ -11,10 +11,11 @@ use crate::{
         with_ending,
     },
 };
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use std::{
     fs::{self, DirBuilder},
     io,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -42,10 +43,14 @@ pub(super) struct Staged {
 }
 
 impl Trees {
-    /// Looks at what is there; content makes way only if the operator insists.
+    /// Looks at what is there; content makes way only if the operator insists, and a mount point
+    /// never can.
     pub(super) fn find(layout: Layout, force: bool) -> Result<Self, RestoreError> {
         let mut found = Vec::new();
         for tree in layout.trees() {
+            if is_mount_point(tree) {
+                return Err(RestoreError::MountPoint { path: tree.clone() });
+            }
             let what = look_at(tree)?;
             if what == Found::Content && !force {
                 return Err(RestoreError::NotEmpty { path: tree.clone() });
@@ -87,27 +92,30 @@ impl Trees {
     }
 
     /// Gives all of them their own names, the operator's own directory last; what was there is kept
-    /// aside. After an error everything is as it was.
+    /// aside. After an error everything is as it was, or the error says what could not be taken
+    /// back: [`RestoreError::KeptAside`] where the operator's data has another name now.
     pub(super) fn put_in_place(
         &self,
         staged: &Staged,
         journal: &mut Journal,
     ) -> Result<Vec<(PathBuf, PathBuf)>, Failure> {
-        let mut done = Vec::new();
+        let mut begun = Vec::new();
         for number in (0..self.found.len()).rev() {
             let Some(step) = self.step(staged, number) else { continue };
-            if let Err(error) = step.put_in_place() {
-                for step in done.iter().rev() {
-                    Step::take_back(step)?;
-                }
-                return Err(error);
+            let placed = step.put_in_place();
+            // What has failed may be half done, too.
+            begun.push(step);
+            if let Err(failure) = placed {
+                return Err(take_back(&begun, failure));
             }
-            done.push(step);
         }
         for record in &staged.records {
-            journal.done(*record)?;
+            // The temporary names are gone: a record that stays open undoes nothing.
+            if let Err(error) = journal.done(*record) {
+                tracing::warn!(%error, "tick off a directory that is in its place");
+            }
         }
-        let aside = done.iter().filter(|step| step.found == Found::Content);
+        let aside = begun.iter().filter(|step| step.found == Found::Content);
         Ok(aside.map(|step| (step.path.to_owned(), step.aside.clone())).collect())
     }
 
@@ -115,17 +123,34 @@ impl Trees {
         let path = self.layout.trees().get(number)?;
         let temporary = staged.layout.trees().get(number)?;
         let aside = with_ending(path, &format!(".before-{}", staged.run_id));
-        Some(Step { path, temporary, aside, found: *self.found.get(number)? })
+        let new = identity(temporary);
+        Some(Step { path, temporary, aside, found: *self.found.get(number)?, new })
     }
+}
+
+/// Takes back the steps, the last one first, and answers what the operator must know first: where
+/// data is that has lost its name, or else why the steps were taken back.
+fn take_back(begun: &[Step<'_>], mut failure: Failure) -> Failure {
+    for step in begun.iter().rev() {
+        if let Err(worse) = step.take_back() {
+            let error = failure.chain();
+            tracing::warn!(error, "a directory could not be put in its place, nor taken back");
+            failure = worse.into();
+        }
+    }
+    failure
 }
 
 /// One directory on its way from its temporary name to its own.
 #[derive(Debug)]
 struct Step<'a> {
     path: &'a Path,
+    /// The journal removes what has this name: never what was there before the restore.
     temporary: &'a Path,
     aside: PathBuf,
     found: Found,
+    /// Device and inode of the new directory, which is known by them under any name.
+    new: Option<(u64, u64)>,
 }
 
 impl Step<'_> {
@@ -137,24 +162,78 @@ impl Step<'_> {
             Found::Nothing => durable::rename(self.temporary, self.path, Rename::New)?,
             Found::Empty => durable::rename(self.temporary, self.path, Rename::Replace)?,
             Found::Content => {
-                durable::rename(self.temporary, self.path, Rename::Exchange)?;
-                durable::rename(self.temporary, &self.aside, Rename::New)?;
+                // A crash in between leaves what was there whole under its other name.
+                self.set_aside()?;
+                durable::rename(self.temporary, self.path, Rename::New)?;
             }
         }
         Ok(())
     }
 
-    /// Back to the temporary name, which the journal removes.
-    fn take_back(&self) -> Result<(), Failure> {
-        durable::rename(self.path, self.temporary, Rename::New)?;
-        match self.found {
-            Found::Nothing => {}
-            Found::Empty => fs::create_dir(self.path)
-                .map_err(|source| RestoreError::io("create", self.path, source))?,
-            Found::Content => durable::rename(&self.aside, self.path, Rename::New)?,
-        }
-        Ok(())
+    fn set_aside(&self) -> Result<(), TargetError> {
+        durable::rename(self.path, &self.aside, Rename::New)
     }
+
+    /// The new directory back to the temporary name, which the journal removes, and what was there
+    /// back to its own; however far the step has come. A rename that could not be made durable has
+    /// failed, and is done nevertheless.
+    fn take_back(&self) -> Result<(), RestoreError> {
+        let new_back = if self.is_new(self.path) {
+            durable::rename(self.path, self.temporary, Rename::New)
+        } else {
+            Ok(())
+        };
+        let old_back = match self.found {
+            _ if is_there(self.path) => Ok(()),
+            Found::Nothing => Ok(()),
+            Found::Empty => self.make_empty(),
+            Found::Content => {
+                durable::rename(&self.aside, self.path, Rename::New).map_err(RestoreError::from)
+            }
+        };
+        let Err(error) = new_back.map_err(RestoreError::from).and(old_back) else {
+            return Ok(());
+        };
+        if !self.is_new(self.path) && is_there(self.path) == (self.found != Found::Nothing) {
+            tracing::warn!(%error, "make durable that a directory is as it was");
+            return Ok(());
+        }
+        if self.found == Found::Content && is_there(&self.aside) {
+            let (path, aside) = (self.path.to_owned(), self.aside.clone());
+            return Err(RestoreError::KeptAside { path, aside, source: Box::new(error) });
+        }
+        Err(error)
+    }
+
+    /// The empty directory that the new one has replaced.
+    fn make_empty(&self) -> Result<(), RestoreError> {
+        fs::create_dir(self.path)
+            .map_err(|source| RestoreError::io("create", self.path, source))?;
+        dress_like(self.path, self.temporary)
+    }
+
+    fn is_new(&self, path: &Path) -> bool {
+        self.new.is_some() && identity(path) == self.new
+    }
+}
+
+/// Device and inode; none where nothing can be seen.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let facts = fs::symlink_metadata(path).ok()?;
+    Some((facts.dev(), facts.ino()))
+}
+
+fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// True for what no directory can take the place of by a rename. A subvolume that is no mount point
+/// has a device of its own, too, and gives way like any directory: the device says nothing. False
+/// where the system cannot tell.
+fn is_mount_point(directory: &Path) -> bool {
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    let Ok(facts) = statx(CWD, directory, flags, StatxFlags::empty()) else { return false };
+    facts.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
 }
 
 fn look_at(directory: &Path) -> Result<Found, RestoreError> {
@@ -164,3 +243,6 @@ fn look_at(directory: &Path) -> Result<Found, RestoreError> {
         Err(source) => Err(RestoreError::io("look at", directory, source)),
     }
 }
+
+#[cfg(test)]
+mod tests;

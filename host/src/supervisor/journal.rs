@@ -172,6 +172,11 @@ impl Journal {
         let open = BTreeMap::new();
         let mut journal = Self { run_id, path, file, recorded: 0, open };
         journal.read_lines(&text)?;
+        // The next line would be glued to a torn one. What was not read is not known to be torn.
+        let whole = whole_lines(&text);
+        if whole < text.len() && (text.len() as u64) < MAX_JOURNAL_BYTES {
+            journal.file.set_len(whole as u64).map_err(io_error(&journal.path))?;
+        }
         Ok(Some(journal))
     }
 
@@ -257,9 +262,21 @@ impl Journal {
         let mut text = serde_json::to_vec(line)
             .map_err(|error| io_error(&self.path)(io::Error::other(error)))?;
         text.push(b'\n');
-        self.file.write_all(&text).map_err(io_error(&self.path))?;
-        self.file.sync_data().map_err(io_error(&self.path))
+        let before = self.file.metadata().map_err(io_error(&self.path))?.len();
+        let written = self.file.write_all(&text).and_then(|()| self.file.sync_data());
+        if written.is_err()
+            && let Err(error) = self.file.set_len(before)
+        {
+            let path = self.path.display();
+            tracing::warn!(%error, %path, "a torn line stays in the undo journal");
+        }
+        written.map_err(io_error(&self.path))
     }
+}
+
+/// Bytes up to the end of the last whole line.
+fn whole_lines(text: &[u8]) -> usize {
+    text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
 }
 
 /// True if the path still leads to the open file.

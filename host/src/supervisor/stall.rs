@@ -29,12 +29,13 @@ impl StallClock {
         self.engine_since = now;
     }
 
-    /// The worker counted bytes, or steps of the target. While the target blocks, the engine's clock stands still.
+    /// The worker counted bytes, or steps of the target. While the target blocks, or the engine waits
+    /// inside a call of ours, the engine's clock stands still.
     pub(super) fn flow(&mut self, now: Instant, flow: FlowEvent) {
         let counters = |flow: &FlowEvent| (flow.bytes_in, flow.bytes_out, flow.target_steps);
         let moved = counters(&flow) != counters(&self.last);
         let blocked = flow.target_blocked_ms.map(Duration::from_millis);
-        if moved || blocked.is_some() {
+        if moved || blocked.is_some() || flow.engine_waits_for_us {
             self.engine_since = now;
         }
         self.target_since = blocked.and_then(|time| now.checked_sub(time));

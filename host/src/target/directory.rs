@@ -84,15 +84,26 @@ impl DirectoryOutput {
         manifest: &Manifest,
         gate: &mut Gate<'_>,
     ) -> Result<(), TargetError> {
-        if let Err(error) = self.place(manifest, gate) {
-            self.abandon()?;
-            return Err(error);
-        }
-        if self.found == Found::Backup {
-            gate(CommitStep::DropKept)?;
+        match self.place(manifest, gate) {
             // After the exchange, the old backup lies under the temporary name.
-            if let Err(error) = remove_tree(&self.partial) {
-                tracing::warn!(%error, "remove the backup that was replaced");
+            Ok(()) if self.found == Found::Backup => {
+                gate(CommitStep::DropKept)?;
+                if let Err(error) = remove_tree(&self.partial) {
+                    tracing::warn!(%error, "remove the backup that was replaced");
+                }
+            }
+            Ok(()) => {}
+            // As long as a power cut may take the new backup back, the old one stays.
+            Err(error) if self.is_committed(manifest) && self.found == Found::Backup => {
+                let old = self.partial.display();
+                tracing::warn!(%error, %old, "the backup is committed; remove the old one yourself");
+            }
+            Err(error) if self.is_committed(manifest) => {
+                tracing::warn!(%error, "the backup is committed");
+            }
+            Err(error) => {
+                self.abandon()?;
+                return Err(error);
             }
         }
         // Nothing that goes wrong from here on makes the backup less of one.
@@ -100,6 +111,12 @@ impl DirectoryOutput {
             tracing::warn!(%error, "remove the run lock");
         }
         Ok(())
+    }
+
+    /// True if the manifest is the one under the final name.
+    fn is_committed(&self, manifest: &Manifest) -> bool {
+        let there = manifest::read(&directory_manifest_path(&self.path));
+        there.is_ok_and(|there| there.id == manifest.id)
     }
 
     fn place(&self, manifest: &Manifest, gate: &mut Gate<'_>) -> Result<(), TargetError> {
@@ -127,7 +144,8 @@ impl DirectoryOutput {
         )
     }
 
-    /// Removes everything that this run has written, and gives the lock back.
+    /// Removes everything that this run has written, and gives the lock back. Not for a committed
+    /// backup: the old one may have the temporary name.
     pub(crate) fn abandon(self) -> Result<(), TargetError> {
         remove_tree(&self.partial)?;
         self.lock.release()

@@ -93,6 +93,8 @@ impl Verification<'_> {
             &source.version,
             self.runtime.worker.path(),
         )?;
+        // What others have left is no reason to keep somebody waiting who wants to end this run.
+        Undo { cancel: self.cancel, ..self.undo() }.abandoned()?;
         let run_id = new_run_id(Timestamp::now());
         let mut journal = Journal::create(&self.runtime.state, &run_id)?;
         let parent = match &self.runtime.scratch_parent {
@@ -111,6 +113,12 @@ impl Verification<'_> {
                 Failure::from(ScratchError::Io { what, path, source })
             })
             .and_then(|()| self.boot_in(&directory, &program, &mut journal, report));
+        self.undo().records(&mut journal);
+        journal.close()?;
+        finding(booted, report)
+    }
+
+    fn undo(&self) -> Undo<'_> {
         Undo {
             runtime: self.runtime,
             secrets: &self.job.secrets,
@@ -118,9 +126,6 @@ impl Verification<'_> {
             cancel: never_cancelled(),
             dry_run: false,
         }
-        .records(&mut journal);
-        journal.close()?;
-        finding(booted, report)
     }
 
     fn boot_in(

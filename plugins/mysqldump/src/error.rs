@@ -44,6 +44,16 @@ pub(crate) enum EngineError {
         /// The pattern.
         pattern: String,
     },
+    /// An option names a schema that is there and is not dumped.
+    #[error("no schema that is dumped fits {pattern:?}; {schema} is left out: {why}")]
+    SchemaLeftOut {
+        /// The pattern.
+        pattern: String,
+        /// A schema that fits it.
+        schema: String,
+        /// Why that one is not dumped.
+        why: String,
+    },
     /// Tables that no snapshot covers.
     #[error("{} in storage engines without transactions: {}", count(tables.len(), "table"), shortened(tables))]
     NonTransactional {
@@ -215,9 +225,10 @@ impl Classify for EngineError {
             Self::Host(error) => error.code(),
             Self::Thread(_) => ErrorCode::INTERNAL,
             Self::Privileges { .. } => ErrorCode::PRIVILEGE,
-            Self::NoSchema { .. } | Self::NonTransactional { .. } | Self::CannotBlockDdl { .. } => {
-                ErrorCode::PRECONDITION
-            }
+            Self::NoSchema { .. }
+            | Self::SchemaLeftOut { .. }
+            | Self::NonTransactional { .. }
+            | Self::CannotBlockDdl { .. } => ErrorCode::PRECONDITION,
             Self::LongStatements { .. } => ErrorCode::LOCK_BUDGET,
             Self::Unstable { .. } | Self::TableChanged { .. } => ErrorCode::SOURCE_IO,
             Self::Restore(error) => error.code(),
@@ -247,6 +258,7 @@ impl Classify for EngineError {
             Self::Replica(error) => return error.hint(),
             Self::Host(error) => return error.hint(),
             Self::Restore(error) => return error.hint(),
+            Self::SchemaLeftOut { .. } => "choose another schema with databases, or exclude less",
             Self::Options(_) | Self::Thread(_) | Self::NoSchema { .. } => return None,
         };
         Some(hint.to_owned())

@@ -187,11 +187,6 @@ impl Claim {
         &self.order.key
     }
 
-    /// Key of the backup's manifest in the bucket.
-    pub(crate) fn manifest_key(&self) -> &str {
-        &self.order.manifest_key
-    }
-
     /// True if it is put no more.
     pub(crate) async fn is_closed(&self) -> bool {
         self.state.lock().await.closed

@@ -144,9 +144,9 @@ impl S3Target {
         Ok(claim)
     }
 
+    /// A manifest may well be there: that of the backup which this one replaces.
     async fn expect_free(&self, claim: &Claim, key: &str) -> Result<(), S3Error> {
         let is_blind = self.refuse_existing(key).await?;
-        self.refuse_existing(claim.manifest_key()).await?;
         // Nobody would notice that a backup is written over.
         if is_blind && claim.degraded().is_some() {
             return Err(S3Error::Unguarded { object: self.store.url(key) });

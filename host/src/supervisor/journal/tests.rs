@@ -42,13 +42,20 @@ fn records_of_a_crashed_run_are_found_newest_first() {
 fn a_torn_last_line_is_no_record_and_damage_in_the_middle_is_reported() {
     let (_directory, state) = state();
     let mut journal = Journal::create(&state, "run-1").unwrap();
-    journal.record(RecordOwner::Host, record("a")).unwrap();
+    let first = journal.record(RecordOwner::Host, record("a")).unwrap();
     let path = journal.path().to_owned();
     drop(journal);
     let whole = fs::read(&path).unwrap();
     fs::write(&path, [&whole[..], b"{\"line\":\"reco"].concat()).unwrap();
-    let found = Journal::abandoned(&state).unwrap().pop().unwrap().unwrap();
+    let mut found = Journal::abandoned(&state).unwrap().pop().unwrap().unwrap();
     assert_eq!(found.open_records().len(), 1);
+    assert_eq!(fs::read(&path).unwrap(), whole, "the torn line is gone");
+    let second = found.record(RecordOwner::Host, record("b")).unwrap();
+    found.done(first).unwrap();
+    drop(found);
+    let found = Journal::abandoned(&state).unwrap().pop().unwrap().unwrap();
+    let open: Vec<_> = found.open_records().into_iter().map(|(number, _)| number).collect();
+    assert_eq!(open, [second], "lines after a torn one are read back");
     drop(found);
     fs::write(&path, [&b"garbage\n"[..], &whole].concat()).unwrap();
     let error = Journal::abandoned(&state).unwrap().pop().unwrap().unwrap_err();

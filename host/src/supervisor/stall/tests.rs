@@ -57,3 +57,19 @@ fn a_blocked_target_stops_the_engines_clock_and_has_its_own() {
     let late = clock.verdict(at(start, 3601), ENGINE, TARGET);
     assert_eq!(late, Some(Stall::Target(Duration::from_secs(3601))));
 }
+
+/// A low `--limit-rate` keeps the engine inside one call, and no target blocks.
+#[test]
+fn an_engine_that_waits_for_us_is_not_silent() {
+    let start = Instant::now();
+    let mut clock = StallClock::start(start);
+    let waits = FlowEvent { engine_waits_for_us: true, ..FlowEvent::default() };
+    for second in 1..=2000_u64 {
+        clock.flow(at(start, second), waits);
+        assert_eq!(clock.verdict(at(start, second), ENGINE, TARGET), None, "{second}");
+    }
+    clock.flow(at(start, 2001), FlowEvent::default());
+    assert_eq!(clock.verdict(at(start, 2600), ENGINE, TARGET), None);
+    let silent = Duration::from_secs(601);
+    assert_eq!(clock.verdict(at(start, 2601), ENGINE, TARGET), Some(Stall::Engine(silent)));
+}

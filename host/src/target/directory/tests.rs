@@ -4,7 +4,11 @@ use crate::{
     exit::{Classified, Exit},
     manifest::{self, tests::manifest},
     supervisor::host_record::HostRecord,
-    target::{Existing, TargetError, directory_manifest_path, replace::CommitStep},
+    target::{
+        Existing, TargetError, directory_manifest_path,
+        durable::{Rename, rename},
+        replace::CommitStep,
+    },
 };
 use std::{
     fs,
@@ -90,6 +94,43 @@ fn a_crash_at_any_step_leaves_a_whole_backup_under_the_name() {
         assert_eq!(id_of(&path), survivor, "{step:?}");
         HostRecord::DirectoryOutput { directory: path.clone() }.undo().unwrap();
         assert_eq!(id_of(&path), survivor, "{step:?}");
+        assert_eq!(names(parent.path()), ["dump"], "{step:?}");
+    }
+}
+
+#[test]
+fn an_exchange_that_is_not_durable_is_a_commit_and_loses_neither_backup() {
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path().join("dump");
+    backup(&path, Existing::Refuse, "old");
+    let output = write(&path, Existing::Replace, "new");
+    let partial = output.partial().to_owned();
+    let not_synced = &mut |at| match at {
+        CommitStep::PlaceArtefact => {
+            rename(&partial, &path, Rename::Exchange).unwrap();
+            Err(TargetError::NoName { path: PathBuf::from("sync") })
+        }
+        _ => Ok(()),
+    };
+    output.commit(&manifest("new", "", 0), not_synced).unwrap();
+    assert_eq!(id_of(&path), "new");
+    assert_eq!(id_of(&partial), "old");
+    assert_eq!(names(parent.path()), ["dump", "dump.partial"]);
+}
+
+#[test]
+fn an_error_before_the_exchange_leaves_the_old_backup_alone() {
+    for step in [CommitStep::StageManifest, CommitStep::SyncArtefact, CommitStep::PlaceArtefact] {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("dump");
+        backup(&path, Existing::Refuse, "old");
+        let output = write(&path, Existing::Replace, "new");
+        let failing = &mut |at| match at == step {
+            true => Err(TargetError::NoName { path: PathBuf::from("no") }),
+            false => Ok(()),
+        };
+        output.commit(&manifest("new", "", 0), failing).unwrap_err();
+        assert_eq!(id_of(&path), "old", "{step:?}");
         assert_eq!(names(parent.path()), ["dump"], "{step:?}");
     }
 }

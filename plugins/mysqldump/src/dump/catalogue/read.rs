@@ -31,7 +31,7 @@ const ROWLESS: [(&str, Option<&str>); 3] = [
 /// Reads everything that `selection` chooses.
 ///
 /// # Errors
-/// [`EngineError::NoSchema`], and what the server refuses.
+/// [`EngineError::NoSchema`] and [`EngineError::SchemaLeftOut`], and what the server refuses.
 pub(crate) fn read(meta: &mut Session, selection: &Selection) -> Result<Catalogue, EngineError> {
     let engines = transactional_engines(meta)?;
     let mut catalogue = Catalogue::default();

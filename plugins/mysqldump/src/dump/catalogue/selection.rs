@@ -9,6 +9,8 @@ const SYSTEM_SCHEMAS: [&str; 5] =
     ["information_schema", "mysql", "ndbinfo", "performance_schema", "sys"];
 /// How old servers show directories that are no schemas, such as `lost+found`.
 const FOREIGN_DIRECTORY: &str = "#mysql50#";
+/// Why something is left out that the operator has excluded.
+const EXCLUDED_BY_OPTION: &str = "excluded by option";
 
 /// The choice that the options make.
 #[derive(Debug)]
@@ -26,26 +28,25 @@ impl Selection {
     /// The schemas to dump out of all that there are; the rest goes to `excluded`.
     ///
     /// # Errors
-    /// [`EngineError::NoSchema`]: a pattern fits none, which is more likely a mistake than a wish.
+    /// [`EngineError::NoSchema`] and [`EngineError::SchemaLeftOut`]: nothing of what a pattern fits is
+    /// dumped, which is more likely a mistake than a wish.
     pub(crate) fn schemas(
         &self,
         all: Vec<String>,
         excluded: &mut Vec<ExcludedRecord>,
     ) -> Result<Vec<String>, EngineError> {
-        if let Some(pattern) = self
-            .databases
-            .iter()
-            .find(|pattern| !all.iter().any(|name| pattern.matches_schema(name)))
-        {
-            return Err(EngineError::NoSchema { pattern: pattern.to_string() });
-        }
-        let mut chosen = Vec::new();
+        let (mut chosen, mut left_out) = (Vec::new(), Vec::new());
         for name in all {
             match self.refusal(&name) {
-                Some(why) => excluded.push(ExcludedRecord { what: name, why: why.to_owned() }),
+                Some(why) => left_out.push(ExcludedRecord { what: name, why: why.to_owned() }),
                 None => chosen.push(name),
             }
         }
+        let in_vain = |pattern: &&Pattern| !chosen.iter().any(|name| pattern.matches_schema(name));
+        if let Some(pattern) = self.databases.iter().find(in_vain) {
+            return Err(vain(pattern, left_out));
+        }
+        excluded.extend(left_out);
         Ok(chosen)
     }
 
@@ -59,7 +60,7 @@ impl Selection {
         } else if schema.starts_with(FOREIGN_DIRECTORY) {
             Some("directory in the data directory that is no schema")
         } else if self.exclude.iter().find(whole).is_some() {
-            Some("excluded by option")
+            Some(EXCLUDED_BY_OPTION)
         } else if !self.databases.is_empty()
             && !self.databases.iter().any(|pattern| pattern.matches_schema(schema))
         {
@@ -76,3 +77,19 @@ impl Selection {
             .any(|pattern| !pattern.is_whole_schema() && pattern.matches_object(schema, object))
     }
 }
+
+/// Why a pattern gives nothing: it fits no schema, or none that is dumped. What the operator has
+/// excluded says more than what is never dumped.
+fn vain(pattern: &Pattern, left_out: Vec<ExcludedRecord>) -> EngineError {
+    let fitting = left_out.into_iter().filter(|record| pattern.matches_schema(&record.what));
+    let pattern = pattern.to_string();
+    match fitting.min_by_key(|record| record.why != EXCLUDED_BY_OPTION) {
+        Some(ExcludedRecord { what: schema, why }) => {
+            EngineError::SchemaLeftOut { pattern, schema, why }
+        }
+        None => EngineError::NoSchema { pattern },
+    }
+}
+
+#[cfg(test)]
+mod tests;
