@@ -119,6 +119,13 @@ impl Requests {
         (Self { silence: Some(silence.clone()), ..self.clone() }, silence)
     }
 
+    /// Time that an attempt with so many bytes may take, where so many share the line: no longer than
+    /// all attempts together, unless the bytes alone need it.
+    pub(crate) fn attempt_limit(&self, bytes: u64, in_flight: u16) -> Duration {
+        let shared = attempt_limit(bytes, in_flight).min(self.deadline);
+        shared.max(attempt_limit(bytes, 1))
+    }
+
     /// True once the store has answered anything.
     pub(crate) fn is_known(&self) -> bool {
         self.shared.known.load(Relaxed)
@@ -275,7 +282,7 @@ impl Requests {
 }
 
 /// Time that an attempt with so many bytes may take, where so many share the line.
-pub(crate) fn attempt_limit(bytes: u64, in_flight: u16) -> Duration {
+fn attempt_limit(bytes: u64, in_flight: u16) -> Duration {
     let bytes = bytes.saturating_mul(u64::from(in_flight.max(1)));
     LEAST_ATTEMPT.max(Duration::from_secs(bytes / LEAST_BYTES_PER_S))
 }
@@ -427,6 +434,11 @@ mod tests {
         let line_bytes_per_s = 2_000_000 / 8;
         let all = 4 * 10 * 1024 * 1024 / line_bytes_per_s;
         assert!(attempt_limit(10 * 1024 * 1024, 4) > Duration::from_secs(all));
+        let requests = requests(900_000);
+        assert_eq!(requests.attempt_limit(10 * 1024 * 1024, 4), Duration::from_secs(409));
+        // A stall is noticed within the deadline, however many workers there are.
+        assert_eq!(requests.attempt_limit(10 * 1024 * 1024, 64), Duration::from_secs(900));
+        assert_eq!(requests.attempt_limit(256 << 20, 64), Duration::from_secs(2621));
     }
 
     #[test]

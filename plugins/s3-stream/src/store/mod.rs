@@ -18,7 +18,7 @@ use crate::{
     location::Place,
     options::{Encryption, InForce, ObjectLock, Options},
     refusal::Refusal,
-    request::{Requests, Silence, attempt_limit},
+    request::{Requests, Silence},
 };
 
 /// Key of the object metadata that names the run which wrote an object.
@@ -134,7 +134,7 @@ impl Store {
 
     /// Time that an attempt with so many bytes may take: all workers share the line.
     fn attempt_limit(&self, bytes: u64) -> Duration {
-        attempt_limit(bytes, self.workers)
+        self.requests.attempt_limit(bytes, self.workers)
     }
 
     fn step(&self, what: impl Into<String>, key: &str, permission: &'static str) -> Step {

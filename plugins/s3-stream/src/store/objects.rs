@@ -219,7 +219,7 @@ impl Store {
             let request = self.client.get_object().bucket(&self.bucket).key(key);
             async move { whole(request.send().await.map_err(Refusal::of)?, most_bytes).await }
         };
-        match self.requests.send(&step, self.attempt_limit(WHOLE_BYTES), send).await {
+        match self.requests.send(&step, self.requests.attempt_limit(WHOLE_BYTES, 1), send).await {
             Ok((bytes, etag, modified)) => {
                 let size_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                 Ok(Some((bytes, Facts { key: key.to_owned(), size_bytes, etag, modified })))
