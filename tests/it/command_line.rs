@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 use dbbackup_testkit::Rig;
 
 /// Every command, in the order of the golden file.
-const COMMANDS: [&[&str]; 23] = [
+const COMMANDS: [&[&str]; 24] = [
     &[],
     &["physical-backup"],
     &["stream-backup"],
@@ -31,6 +31,7 @@ const COMMANDS: [&[&str]; 23] = [
     &["engine", "disable"],
     &["engine", "lock"],
     &["engine", "new"],
+    &["engine", "test"],
     &["doctor"],
     &["completion"],
     &["version"],

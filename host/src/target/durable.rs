@@ -1,6 +1,9 @@
 //! Steps that survive a power cut: what is reported done is on disk.
+mod renaming;
+
+pub(crate) use renaming::{Rename, rename};
+
 use super::{error::TargetError, location::partial_path};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
@@ -12,31 +15,6 @@ use std::{
 
 /// Mode of everything that a backup run writes, unless told otherwise: dumps hold secrets.
 pub(crate) const PRIVATE_MODE: u32 = 0o600;
-
-/// What a rename does with something of the new name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rename {
-    /// Fails with [`TargetError::Exists`].
-    New,
-    /// Replaces it in one step.
-    Replace,
-    /// Swaps both in one step.
-    Exchange,
-}
-
-/// Renames and makes it durable.
-pub(crate) fn rename(from: &Path, to: &Path, how: Rename) -> Result<(), TargetError> {
-    let flags = match how {
-        Rename::New => RenameFlags::NOREPLACE,
-        Rename::Replace => RenameFlags::empty(),
-        Rename::Exchange => RenameFlags::EXCHANGE,
-    };
-    renameat_with(CWD, from, CWD, to, flags).map_err(|errno| match errno {
-        rustix::io::Errno::EXIST => TargetError::Exists { path: to.to_owned() },
-        errno => TargetError::io("rename to", to, errno.into()),
-    })?;
-    sync_parent(to)
-}
 
 /// A file that is on disk under its temporary name, and not yet under its own.
 #[derive(Debug)]

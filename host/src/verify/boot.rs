@@ -7,6 +7,7 @@ use crate::{
     restore::{self, RestoreDestination, RestoreJob, RestoreOutcome, is_content_file},
     scratch_server::{Content, ScratchError, ScratchServer, ServerProgram},
     supervisor::{
+        SupervisorError,
         host_record::HostRecord,
         journal::Journal,
         message::RecordOwner,
@@ -17,6 +18,7 @@ use crate::{
 };
 use dbbackup_plugin_api::{
     document::{entry::EntryKind, manifest::CoordinatesRecord},
+    error::ErrorCode,
     position::BinlogCoordinates,
 };
 use jiff::Timestamp;
@@ -77,6 +79,12 @@ pub enum BootError {
         lower: BinlogCoordinates,
         /// Its upper end.
         upper: BinlogCoordinates,
+    },
+    /// The content does not go into a server.
+    #[error("restore into a scratch server: {}", failure.chain())]
+    Content {
+        /// What the engine said.
+        failure: Failure,
     },
     /// The backup holds no data directory.
     #[error("the backup holds neither streams nor a data directory")]
@@ -154,7 +162,8 @@ impl Verification<'_> {
             let server =
                 self.start(directory, program, Content::Fresh, self.settings(), journal)?;
             self.step("restore into it");
-            self.restore(RestoreDestination::Server(Box::new(server.connection())))?;
+            let into = RestoreDestination::Server(Box::new(server.connection()));
+            self.restore(into).map_err(|failure| self.not_restored(failure))?;
             server
         } else {
             return Err(BootError::NothingToBoot.into());
@@ -221,6 +230,15 @@ impl Verification<'_> {
         Ok(())
     }
 
+    /// What the engine or the scratch server could not take is a finding, unless the run was being
+    /// cancelled.
+    fn not_restored(&self, failure: Failure) -> Failure {
+        if self.cancel.cause().is_none() && is_refused_content(&failure) {
+            return BootError::Content { failure }.into();
+        }
+        failure
+    }
+
     fn restore(&self, destination: RestoreDestination) -> Result<RestoreOutcome, Failure> {
         let job = RestoreJob {
             artefact: self.job.artefact.clone(),
@@ -255,6 +273,40 @@ fn finding(
 
 fn is_finding(failure: &Failure) -> bool {
     failure.exit() == Exit::VerificationFailed
+}
+
+/// Whether the engine itself, at work on the scratch server, ended the restore for a reason that
+/// lies in the content. A lost plugin, worker or target says nothing about the backup, nor do the
+/// options of the run.
+fn is_refused_content(failure: &Failure) -> bool {
+    let error: &(dyn std::error::Error + 'static) = failure.inner();
+    let Some(SupervisorError::Reported(error)) = error.downcast_ref() else {
+        return false;
+    };
+    let report = error.report();
+    let own = report.code.strip_prefix("E-ENGINE-").and_then(|code| code.parse().ok());
+    let is_of_content = own.map(ErrorCode).is_some_and(|code| code != ErrorCode::INTERNAL);
+    let is_of_run = matches!(
+        error.exit(),
+        Exit::Usage
+            | Exit::Configuration
+            | Exit::Target
+            | Exit::NoSpace
+            | Exit::Locked
+            | Exit::Plugin
+            | Exit::Timeout
+            | Exit::Interrupted
+            | Exit::Terminated
+    );
+    let mut said = std::iter::once(&report.message).chain(&report.causes);
+    is_of_content && !is_of_run && !said.any(|text| is_full_disk(text))
+}
+
+/// Whether a text is that of a server whose disk is full.
+fn is_full_disk(text: &str) -> bool {
+    const SAID: [&str; 4] =
+        ["server error 1021 ", "server error 1114 ", "No space left on device", "Got error 28 "];
+    SAID.iter().any(|part| text.contains(part))
 }
 
 /// Checks every table that the content holds: of a clone, those of InnoDB.
@@ -310,9 +362,10 @@ impl Classified for BootError {
     fn exit(&self) -> Exit {
         match self {
             Self::Scratch(error) => error.exit(),
-            Self::Server(_) | Self::Answer { .. } | Self::OtherPosition { .. } => {
-                Exit::VerificationFailed
-            }
+            Self::Server(_)
+            | Self::Answer { .. }
+            | Self::OtherPosition { .. }
+            | Self::Content { .. } => Exit::VerificationFailed,
             Self::Status { source, .. } => crate::target::exit_of_io(source.kind()),
             Self::NothingToBoot => Exit::Precondition,
         }
@@ -322,6 +375,7 @@ impl Classified for BootError {
         match self {
             Self::Scratch(error) => error.hint(),
             Self::Server(error) => error.hint(),
+            Self::Content { failure } => failure.hint(),
             Self::NothingToBoot
             | Self::Answer { .. }
             | Self::Status { .. }
@@ -333,6 +387,7 @@ impl Classified for BootError {
         match self {
             Self::Scratch(error) => error.code(),
             Self::Server(error) => error.code(),
+            Self::Content { failure } => failure.code(),
             Self::Answer { .. } => "E-BOOT-ANSWER".to_owned(),
             Self::Status { .. } => "E-BOOT-STATUS".to_owned(),
             Self::OtherPosition { .. } => "E-BOOT-POSITION".to_owned(),
@@ -340,3 +395,6 @@ impl Classified for BootError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use std::fs;
 /// A command line, the exit code, the stable code, a part of the message.
 type Case = (&'static [&'static str], i32, &'static str, &'static str);
 
-const WITHOUT_SERVER: [Case; 17] = [
+const WITHOUT_SERVER: [Case; 20] = [
     (&["--nonsense"], 2, "E-USAGE", "unexpected argument '--nonsense'"),
     (&["physical-backup", "--port", "0"], 2, "E-USAGE", "invalid value '0'"),
     (&["physical-backup", "--max-lock", "5"], 2, "E-USAGE", "is no duration"),
@@ -16,6 +16,24 @@ const WITHOUT_SERVER: [Case; 17] = [
     (&["physical-backup", "--output", "-"], 2, "E-USAGE", "--output - needs --manifest FILE"),
     (&["physical-backup", "--output", "x.rar"], 2, "E-OUTPUT-NAME", "x.rar"),
     (&["physical-backup", "--output", "x.sql.age"], 2, "E-USAGE", "needs a key"),
+    (
+        &["physical-backup", "--output", "x/", "--encrypt-to", "age1"],
+        2,
+        "E-USAGE",
+        "the output x/ is a directory, which --encrypt-to cannot encrypt",
+    ),
+    (
+        &["physical-backup", "--output", "x/", "--format", "tar.gz"],
+        2,
+        "E-USAGE",
+        "the output x/ is a directory, and --format tar.gz is of a file",
+    ),
+    (
+        &["physical-backup", "--output", "x.tar.gz", "--format", "sql.zst"],
+        2,
+        "E-USAGE",
+        "the output x.tar.gz and --format sql.zst say two things",
+    ),
     (&["restore", "x.tar"], 2, "E-USAGE", "--target-dir DIR or --into-server"),
     (&["engine", "new", "Bad_Name"], 2, "E-ENGINE-NAME", "cannot be an engine's id"),
     (&["list", "--config", "gone.yaml"], 3, "E-CONFIG-READ", "read gone.yaml"),

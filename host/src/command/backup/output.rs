@@ -1,8 +1,15 @@
 //! Where a backup goes and how its bytes are written, from flags and configuration.
 use super::BackupArgs;
 use crate::{
-    cli::UsageError, command::Context, connection::Connection, engine_options::EngineOptions,
-    exit::Failure, pipeline::Encoding, plugin::Registry, remote::Place, target::OutputLocation,
+    cli::UsageError,
+    command::Context,
+    connection::Connection,
+    engine_options::EngineOptions,
+    exit::Failure,
+    pipeline::{Container, Encoding},
+    plugin::Registry,
+    remote::Place,
+    target::OutputLocation,
 };
 use jiff::Timestamp;
 use std::ffi::OsStr;
@@ -37,17 +44,7 @@ impl Destination<'_> {
         let wants_key = !args.writing.encrypt_to.is_empty();
         let location = self.location(args, context, connection)?;
         check_manifest_flags(args, &location)?;
-        let name = match (&args.format, &location) {
-            (Some(ending), _) => format!("backup.{}", ending.trim_start_matches('.')),
-            (None, OutputLocation::Stdout) => format!("backup.{DEFAULT_ENDING}"),
-            (None, named) => named.to_string(),
-        };
-        let encoding = Encoding::from_output_name(&name)?;
-        if encoding.is_encrypted() && !wants_key {
-            let text = "an output that ends in .age needs a key: give --encrypt-to";
-            return Err(contradiction(text));
-        }
-        let encoding = if wants_key { encoding.encrypted() } else { encoding };
+        let encoding = encoding(args.format.as_deref(), &location, wants_key)?;
         Ok(Output { location, encoding })
     }
 
@@ -70,6 +67,71 @@ impl Destination<'_> {
             Place::Target(place) => Ok(OutputLocation::Target(place)),
         }
     }
+}
+
+/// How the bytes are written, as the name of the output and `--format` agree on it.
+fn encoding(
+    format: Option<&str>,
+    location: &OutputLocation,
+    wants_key: bool,
+) -> Result<Encoding, Failure> {
+    let name = match (format, location) {
+        (Some(ending), _) => format!("backup.{}", ending.trim_start_matches('.')),
+        (None, OutputLocation::Stdout) => format!("backup.{DEFAULT_ENDING}"),
+        (None, named) => named.to_string(),
+    };
+    let encoding = Encoding::from_output_name(&name)?;
+    if let Some(format) = format {
+        check_format(format, encoding, location, wants_key)?;
+    }
+    if wants_key && encoding.container() == Container::Directory {
+        return Err(contradiction(&format!(
+            "the output {location} is a directory, which --encrypt-to cannot encrypt: give a file such \
+             as x.tar.gz.age, or leave --encrypt-to out"
+        )));
+    }
+    if encoding.is_encrypted() && !wants_key {
+        let text = "an output that ends in .age needs a key: give --encrypt-to";
+        return Err(contradiction(text));
+    }
+    Ok(with_key(encoding, wants_key))
+}
+
+/// An ending that is given must not say other than the name of the output does.
+fn check_format(
+    format: &str,
+    encoding: Encoding,
+    location: &OutputLocation,
+    wants_key: bool,
+) -> Result<(), Failure> {
+    let into_directory = matches!(location, OutputLocation::Directory(_));
+    let as_directory = encoding.container() == Container::Directory;
+    if into_directory && !as_directory {
+        return Err(contradiction(&format!(
+            "the output {location} is a directory, and --format {format} is of a file: leave --format \
+             out, or give the name of a file"
+        )));
+    }
+    if as_directory && !into_directory {
+        return Err(contradiction(&format!(
+            "--format {format} is of a directory, and the output is {location}: leave --format out, or \
+             give a directory, ending in /"
+        )));
+    }
+    // A name without an ending of ours says nothing, and contradicts nothing.
+    let named = Encoding::from_output_name(&location.to_string());
+    match named.map(|named| with_key(named, wants_key)) {
+        Ok(named) if named != with_key(encoding, wants_key) => Err(contradiction(&format!(
+            "the output {location} and --format {format} say two things: leave --format out, or give \
+             a name that ends so"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// A key encrypts, whatever the name says.
+fn with_key(encoding: Encoding, wants_key: bool) -> Encoding {
+    if wants_key { encoding.encrypted() } else { encoding }
 }
 
 /// `<host>-<UTC>.tar.gz`, with `.age` where it is encrypted.
@@ -105,3 +167,6 @@ fn check_manifest_flags(args: &BackupArgs, location: &OutputLocation) -> Result<
 fn contradiction(text: &str) -> Failure {
     UsageError::Contradiction(text.to_owned()).into()
 }
+
+#[cfg(test)]
+mod tests;
