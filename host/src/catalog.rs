@@ -321,6 +321,7 @@ impl Classified for CatalogError {
 }
 
 mod remote;
+pub(crate) use remote::head as remote_head;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@ use crate::{
     exit::Failure,
     lock::{LOCK_ENDING, RunLock},
     pipeline::Encoding,
-    remote::Place,
+    remote::{Place, RemoteTarget, TargetPlace},
     supervisor::{
         CancelFlag, Observer, Runtime, Secrets,
         undo::{Undo, UndoReport, UndoState},
@@ -17,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+mod replaced;
 mod uploads;
 
 /// What was cleaned up, or would be.
@@ -39,10 +40,10 @@ pub struct CleanupRequest {
     pub all_uploads_older_than: Option<Duration>,
 }
 
-/// A file or upload in a location that a crashed run left.
+/// A file, upload or object in a location that a crashed run left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Leftover {
-    /// The file or upload.
+    /// The file, upload or object.
     #[serde(rename = "path")]
     pub what: String,
     /// What became of it.
@@ -74,10 +75,24 @@ pub fn run(
     let undone = undo.abandoned()?;
     let leftovers = match &request.location {
         Some(Place::Local(path)) => clean_location(path, request.dry_run)?,
-        Some(Place::Target(place)) => uploads::clean(place, request, runtime, cancel)?,
+        Some(Place::Target(place)) => clean_place(place, request, runtime, cancel)?,
         None => Vec::new(),
     };
     Ok(CleanupReport { undone, leftovers })
+}
+
+/// Uploads and markers first: what they name is no leftover of a replacement.
+fn clean_place(
+    place: &TargetPlace,
+    request: &CleanupRequest,
+    runtime: &Runtime<'_>,
+    cancel: &CancelFlag,
+) -> Result<Vec<Leftover>, Failure> {
+    let place = &if place.looks_like_artefact() { place.clone() } else { place.as_folder() };
+    let target = RemoteTarget::open(place, runtime, cancel)?;
+    let mut leftovers = uploads::clean(&target, request)?;
+    leftovers.extend(replaced::clean(&target, request)?);
+    Ok(leftovers)
 }
 
 /// Removes partial files whose run is gone, and ends interrupted replacements.

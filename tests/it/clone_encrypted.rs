@@ -70,8 +70,14 @@ fn expect_sealed(artefact: &Path) -> Result<()> {
         }
         for magic in [b"lCA", b"lCB", b"lCC"] {
             let clear = [&magic[..], &[0; 4]].concat();
-            if holds(bytes, &clear) {
-                open.push(format!("a key in {}", path.display()));
+            if let Some(place) = memchr::memmem::find(bytes, &clear) {
+                let around = bytes.get(place.saturating_sub(16)..(place + 112).min(bytes.len()));
+                let flags = bytes.get(54..58);
+                open.push(format!(
+                    "a key in {} at {place} of {}, flags {flags:?}: {around:?}",
+                    path.display(),
+                    bytes.len()
+                ));
             }
             wrapped += u32::from(holds(bytes, &[&magic[..], &[0, 0, 0]].concat()));
         }

@@ -6,7 +6,7 @@ use crate::{
     pipeline::Encoding,
     remote::{Place, Refusal, RemoteError, RemoteTarget, TargetPlace},
     supervisor::{CancelFlag, Runtime},
-    target::{COORDINATES_ENDING, MANIFEST_ENDING},
+    target::{COORDINATES_ENDING, MANIFEST_ENDING, MARKER_ENDING},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,8 +14,6 @@ use std::{
     sync::Arc,
 };
 
-/// Ending of the object that says that a run is at work.
-const MARKER_ENDING: &str = ".run.json";
 /// Digits of the number of an object that continues another.
 const NUMBER_DIGITS: usize = 4;
 
@@ -124,7 +122,11 @@ fn is_number(text: &str) -> bool {
     text.len() == NUMBER_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn head(
+/// The head of a backup's manifest.
+///
+/// # Errors
+/// The outer one if the store does not give it, the inner one if it cannot be understood.
+pub(crate) fn head(
     target: &Arc<RemoteTarget>,
     name: &str,
 ) -> Result<Result<BackupHead, ManifestError>, RemoteError> {

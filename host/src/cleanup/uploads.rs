@@ -3,7 +3,7 @@ use super::{CleanupRequest, Leftover};
 use crate::{
     exit::Failure,
     remote::{RemoteTarget, TargetPlace},
-    supervisor::{CancelFlag, Runtime, undo::UndoState},
+    supervisor::undo::UndoState,
 };
 use dbbackup_plugin_api::document::target::UnfinishedUpload;
 use std::time::Duration;
@@ -13,13 +13,10 @@ const GONE_AFTER: Duration = Duration::from_secs(3600);
 
 /// Removes what runs have left that are gone, and on request what anybody has left.
 pub(super) fn clean(
-    place: &TargetPlace,
+    target: &RemoteTarget,
     request: &CleanupRequest,
-    runtime: &Runtime<'_>,
-    cancel: &CancelFlag,
 ) -> Result<Vec<Leftover>, Failure> {
-    let place = &if place.looks_like_artefact() { place.clone() } else { place.as_folder() };
-    let target = RemoteTarget::open(place, runtime, cancel)?;
+    let place = target.place();
     let mut uploads = target.unfinished(&place.name)?;
     // What else begins like an artefact is none of its business.
     uploads.retain(|upload| place.name.is_empty() || belongs(&upload.key, &place.name));

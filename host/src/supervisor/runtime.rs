@@ -108,3 +108,27 @@ pub fn new_run_id(now: Timestamp) -> String {
     let random = RandomState::new().build_hasher().finish() & 0xff_ffff;
     format!("{}-{random:06x}", now.strftime("%Y%m%dT%H%M%SZ"))
 }
+
+/// True for what [`new_run_id`] makes.
+pub(crate) fn is_run_id(text: &str) -> bool {
+    let shape = "00000000T000000Z-xxxxxx";
+    text.len() == shape.len()
+        && shape.bytes().zip(text.bytes()).all(|(wanted, found)| match wanted {
+            b'0' => found.is_ascii_digit(),
+            b'x' => found.is_ascii_hexdigit(),
+            literal => found == literal,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_runs_are_told_from_other_words() {
+        assert!(is_run_id(&new_run_id(Timestamp::now())));
+        for word in ["", "monday", "20261201T122457Z", "20261201T122457Z-b158cg"] {
+            assert!(!is_run_id(word), "{word}");
+        }
+    }
+}

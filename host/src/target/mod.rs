@@ -24,7 +24,7 @@ pub(crate) use location::{
     COORDINATES_ENDING, INNER_MANIFEST, MANIFEST_ENDING, PARTIAL_ENDING, directory_manifest_path,
     partial_path, with_ending,
 };
-pub(crate) use remote::RemoteOutput;
+pub(crate) use remote::{MARKER_ENDING, RemoteOutput, artefact_of_object};
 pub(crate) use replace::{kept_artefact, recover};
 pub(crate) use stdout::StdoutOutput;
 

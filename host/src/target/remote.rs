@@ -10,7 +10,9 @@ use crate::{
     manifest,
     pipeline::Encoding,
     remote::{Refusal, RemoteError, RemoteTarget, TargetPlace},
-    supervisor::{CancelFlag, Runtime, job::TargetOutput, undo::never_cancelled},
+    supervisor::{
+        CancelFlag, Runtime, job::TargetOutput, runtime::is_run_id, undo::never_cancelled,
+    },
 };
 use dbbackup_plugin_api::document::{
     manifest::{Manifest, ObjectRecord},
@@ -20,6 +22,9 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+
+/// Ending of the object that says that a run is at work.
+pub(crate) const MARKER_ENDING: &str = ".run.json";
 
 /// How long a place in trouble is asked for the objects, before the manifest is put.
 const LONGEST_OUTAGE: Duration = Duration::from_secs(15 * 60);
@@ -338,6 +343,23 @@ fn stamped(name: &str, backup_id: &str) -> String {
     }
 }
 
+/// The first object that a key belongs to, and the name of the backup that objects of this name are a part
+/// of: their own, or the one that [`stamped`] made them from. None for what no backup writes.
+pub(crate) fn artefact_of_object(key: &str) -> Option<(&str, String)> {
+    let object = match key.rsplit_once('.') {
+        Some((first, _)) if is_continuation(key.strip_prefix(first)?) => first,
+        _ => key,
+    };
+    let ending = Encoding::from_output_name(object).ok()?.to_string();
+    let ending = format!(".{}", ending.trim_start_matches('.'));
+    let unstamped = object
+        .strip_suffix(&ending)
+        .and_then(|stem| stem.rsplit_once('.'))
+        .filter(|(_, id)| is_run_id(id))
+        .map(|(stem, _)| format!("{stem}{ending}"));
+    Some((object, unstamped.unwrap_or_else(|| object.to_owned())))
+}
+
 impl Classified for PlaceError {
     fn exit(&self) -> Exit {
         match self {
@@ -430,6 +452,23 @@ mod tests {
         assert!(!unchanged(7, Some("crc64nvme:b="), Some("crc64nvme:a=")));
         assert!(unchanged(7, None, Some("crc64nvme:a=")), "the store does not say");
         assert!(unchanged(7, Some("sha256:c="), Some("crc64nvme:a=")), "they cannot be compared");
+    }
+
+    #[test]
+    fn objects_tell_the_backup_that_they_are_a_part_of() {
+        let id = "20261201T122457Z-b158c3";
+        for name in ["db.tar.gz", "db.sql", "a.b.sql.zst.age"] {
+            let stamped = stamped(name, id);
+            for object in [name, stamped.as_str()] {
+                let expected = Some((object, name.to_owned()));
+                assert_eq!(artefact_of_object(object), expected);
+                let continued = format!("{object}.0002");
+                assert_eq!(artefact_of_object(&continued), expected, "{continued}");
+            }
+        }
+        assert_eq!(artefact_of_object("db.tar.gz.2"), None);
+        assert_eq!(artefact_of_object("db.sql.manifest.json"), None);
+        assert_eq!(artefact_of_object("db.1.sql"), Some(("db.1.sql", "db.1.sql".to_owned())));
     }
 
     #[test]

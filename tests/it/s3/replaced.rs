@@ -96,3 +96,56 @@ fn a_replacement_takes_what_no_manifest_vouches_for_with_it() -> Result<()> {
     cloud.dbbackup(&["verify", &url("db.sql")]).run()?.expect_success()?;
     Ok(())
 }
+
+#[test]
+fn what_a_replacement_could_not_remove_goes_by_cleanup() -> Result<()> {
+    let cloud = Cloud::start(1000)?;
+    let client = cloud.client()?;
+    let object_of = |name: &str| -> Result<String> {
+        let info = cloud.data(&["info", &url(name)])?;
+        Ok(info["objects"][0]["name"].as_str().context("a name")?.to_owned())
+    };
+    cloud.stream("mysqldump", "other.sql").run()?.expect_success()?;
+    cloud.stream("mysqldump", "db.sql").run()?.expect_success()?;
+    // As after a kill between the new manifest and the removal, twice.
+    let denied = FaultRule::on(S3Operation::Delete, Fault::Deny).key_suffix(".sql");
+    cloud.proxy.add(denied);
+    cloud.stream("mysqldump", "db.sql").args(["--force"]).run()?.expect_success()?;
+    let second = object_of("db.sql")?;
+    cloud.stream("mysqldump", "db.sql").args(["--force"]).run()?.expect_success()?;
+    let third = object_of("db.sql")?;
+    cloud.proxy.clear();
+    for name in ["db.monday.sql", "db.sql.txt"] {
+        client.put(&format!("{FOLDER}/{name}"), *b"somebody's")?;
+    }
+    let kept = [third.as_str(), "db.monday.sql", "db.sql.manifest.json", "db.sql.txt"];
+    let kept = [&kept[..], &["other.sql", "other.sql.manifest.json"]].concat();
+    let sorted = |more: &[&str]| {
+        let mut names = [&kept[..], more].concat();
+        names.sort_unstable();
+        names.join(" ")
+    };
+    let expect = |more: &[&str]| {
+        let names = sorted(more);
+        cloud.expect_objects(&names.split(' ').collect::<Vec<_>>())
+    };
+    expect(&["db.sql", &second])?;
+
+    // A manifest that cannot be read may need them.
+    let folder = url("");
+    let manifest = format!("{FOLDER}/broken.sql.manifest.json");
+    client.put(&manifest, *b"{")?;
+    let left = cloud.dbbackup(&["cleanup", &folder]).run()?;
+    left.expect_success()?.expect_stderr("broken.sql")?;
+    client.delete(&manifest)?;
+    expect(&["db.sql", &second])?;
+
+    let told = cloud.dbbackup(&["cleanup", &folder, "--dry-run"]).run()?;
+    told.expect_success()?.expect_stdout("would remove")?.expect_stdout(&second)?;
+    expect(&["db.sql", &second])?;
+    cloud.dbbackup(&["cleanup", &url("db.sql")]).run()?.expect_success()?;
+    expect(&[])?;
+    cloud.dbbackup(&["cleanup", &folder]).run()?.expect_stdout("nothing to clean up")?;
+    cloud.dbbackup(&["verify", &url("db.sql")]).run()?.expect_success()?;
+    Ok(())
+}
