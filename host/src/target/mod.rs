@@ -8,6 +8,8 @@ mod directory;
 pub(crate) mod durable;
 mod error;
 mod file;
+#[cfg(test)]
+pub(crate) mod listing;
 mod location;
 mod remote;
 mod replace;

@@ -1,5 +1,6 @@
 //! What was in a directory is never lost: it is under its own name or aside, whole.
 use super::{Staged, Step, Trees, identity};
+use crate::target::listing::names;
 use crate::{
     exit::{Classified, Exit},
     restore::{RestoreError, layout::Layout},
@@ -18,14 +19,6 @@ fn fill(directory: &Path, content: &str) {
 
 fn content(directory: &Path) -> String {
     fs::read_to_string(directory.join("file")).unwrap()
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 fn journal(scratch: &Path) -> Journal {

@@ -1,5 +1,6 @@
 //! A directory is a backup or is not there; what is not ours is never replaced.
 use super::DirectoryOutput;
+use crate::target::listing::names;
 use crate::{
     exit::{Classified, Exit},
     manifest::{self, tests::manifest},
@@ -30,14 +31,6 @@ fn id_of(path: &Path) -> String {
     let id = manifest::read(&directory_manifest_path(path)).unwrap().id;
     assert_eq!(fs::read_to_string(path.join("file")).unwrap(), id);
     id
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! At every step of a commit there is one complete pair, and a crash there is brought to an end.
 use super::{ClaimedFile, FileOutput};
+use crate::target::listing::names;
 use crate::{
     artefact::open_manifest,
     exit::{Classified, Exit},
@@ -56,14 +57,6 @@ fn complete(directory: &Path) -> Vec<String> {
         .collect();
     ids.sort();
     ids
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 /// What a crash leaves: everything as it is, but the run lock is free.
