@@ -146,3 +146,29 @@ fn an_unknown_engine_has_a_nearest_name_and_one_of_our_own_is_said_to_be_missing
     ensure!(!named.stdout_text().contains(ADMIN_USER));
     Ok(())
 }
+
+#[test]
+fn an_output_of_sql_text_is_given_to_no_engine_that_copies_files() -> Result<()> {
+    let rig = Rig::new()?;
+    let server = Server::start(Flavor::Mysql97, ServerOptions::default())?;
+    SampleTables::small().load(&server)?;
+    let files = select(&rig, &server, &["--prefer-physical", "--output", "x.tar.gz"])?;
+    ensure!(value(&files, "Engine")? == "clone", "{files}");
+    let text = select(&rig, &server, &["--prefer-physical", "--output", "x.sql.gz", "--explain"])?;
+    ensure!(value(&text, "Engine")? == "mysqldump", "{text}");
+    ensure!(text.contains("clone: not eligible: copies files, and the output holds SQL text"));
+
+    let output = rig.path("x.sql.gz");
+    let backup = |more: &[&str]| {
+        let command = rig.dbbackup_on(&server, ["physical-backup"]).arg("--output").arg(&output);
+        command.args(more.to_vec()).run()
+    };
+    backup(&["--engine", "clone"])?
+        .expect_exit(2)?
+        .expect_stderr("clone: copies files, and the output holds SQL text")?
+        .expect_stderr("hint: end the output in .tar.gz, .tar.zst, .tar or / for files")?;
+    ensure!(!output.exists());
+    backup(&["--prefer-physical"])?.expect_success()?.expect_stdout("Engine: mysqldump")?;
+    rig.dbbackup(["verify"]).arg(&output).run()?.expect_success()?;
+    Ok(())
+}

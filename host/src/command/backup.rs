@@ -21,6 +21,7 @@ use crate::{
     cli::{ConnectionArgs, KeyValue, TargetArgs, duration, key_value, rate},
     engine_options::EngineOptions,
     output::CommandResult,
+    pipeline::Container,
     selector::{Selector, SelectorConfig},
     supervisor::Limits,
 };
@@ -167,6 +168,7 @@ fn back_up(
         prefer_physical: args.prefer_physical,
         max_lock_ms: Some(job::milliseconds(args.limits.max_lock)),
         accept_degraded: args.limits.accept_degraded.clone(),
+        into_sql: output.encoding.container() == Container::Sql,
         options: job::options(args, context, donor.as_ref())?,
         ..selector_config(context, args.snapshot_backend.as_ref())
     };

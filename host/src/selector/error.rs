@@ -14,7 +14,8 @@ pub enum SelectError {
         obstacles: Vec<String>,
         /// What the operator can do about the first of them.
         remedy: Option<String>,
-        /// Exit code and stable code of the only engine's own error, if that is why.
+        /// Exit code and stable code of the only engine's own error, if that is why, or of an output
+        /// that it cannot write.
         own: Option<(Exit, String)>,
     },
 }
@@ -29,6 +30,7 @@ impl SelectError {
         let own = match ranking.candidates.as_slice() {
             [only] => match &only.verdict {
                 Verdict::Failed { exit, code, .. } => Some((*exit, code.clone())),
+                Verdict::CopiesFiles => Some((Exit::Usage, "E-SELECT-OUTPUT".to_owned())),
                 _ => None,
             },
             _ => None,

@@ -122,7 +122,10 @@ fn explain(candidate: &Candidate) -> String {
         let remedy = blocker.remedy.as_ref().map(shown);
         text.push_str(&line("  unlock", remedy));
     }
-    if matches!(candidate.verdict, Verdict::ThirdParty | Verdict::NoSpace { .. }) {
+    if matches!(
+        candidate.verdict,
+        Verdict::CopiesFiles | Verdict::ThirdParty | Verdict::NoSpace { .. }
+    ) {
         text.push_str(&line("unlock", candidate.remedy()));
     }
     text

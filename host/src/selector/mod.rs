@@ -67,6 +67,8 @@ pub struct SelectorConfig {
     pub max_lock_ms: Option<u64>,
     /// Weaker promises that the operator accepts, by name.
     pub accept_degraded: Vec<String>,
+    /// The output holds one SQL text: engines that copy files are out.
+    pub into_sql: bool,
     /// Options of engines.
     pub options: EngineOptions,
 }
@@ -176,6 +178,7 @@ impl<'r> Selector<'r> {
             third_parties: self.config.auto_select_third_party || !is_automatic,
             max_lock_ms: self.config.max_lock_ms,
             accepted: self.config.accept_degraded.clone(),
+            into_sql: self.config.into_sql,
         };
         let candidates = asked.iter().zip(answers);
         let candidates =

@@ -14,7 +14,8 @@
 //!
 //! A blocker whose remedy is `--accept-degraded NAME` counts as gone where the operator accepts NAME.
 //!
-//! Not ranked at all: an engine that is not applicable or did not answer; one of a third party in
+//! Not ranked at all: an engine that is not applicable or did not answer; one that copies files, where
+//! the output is to hold SQL text; one of a third party in
 //! an automatic choice, unless the configuration allows it; one that needs more extra disk than is
 //! free beside the data (members of the family `snapshot` judge that themselves: their disk is the
 //! volume's, not the file system's). Equal points: the engine's own score, then ours before others', then the
@@ -50,6 +51,8 @@ pub struct Rules {
     pub max_lock_ms: Option<u64>,
     /// Weaker promises that the operator accepts, by name.
     pub accepted: Vec<String>,
+    /// The output holds one SQL text, so that engines that copy files cannot write it.
+    pub into_sql: bool,
 }
 
 impl Rules {
@@ -112,6 +115,8 @@ pub enum Verdict {
     Eligible,
     /// It says that it cannot run here.
     NotApplicable,
+    /// It copies files, and the output is to hold SQL text.
+    CopiesFiles,
     /// It may only be chosen by name.
     ThirdParty,
     /// It needs more extra disk than there is.
@@ -178,6 +183,7 @@ impl Candidate {
                 let blockers: Vec<&str> = blockers.map(|blocker| blocker.what.as_str()).collect();
                 if blockers.is_empty() { "not applicable".to_owned() } else { blockers.join(", ") }
             }
+            Verdict::CopiesFiles => "copies files, and the output holds SQL text".to_owned(),
             Verdict::ThirdParty => "of a third party, and not named".to_owned(),
             Verdict::NoSpace { needed_bytes, free_bytes } => {
                 let (needed, free) = (format_size(*needed_bytes), format_size(*free_bytes));
@@ -199,6 +205,11 @@ impl Candidate {
                 let mut blockers = self.assessment.iter().flat_map(|answer| &answer.blockers);
                 blockers.find_map(|blocker| Some(shown(blocker.remedy.as_ref()?)))
             }
+            Verdict::CopiesFiles => Some(
+                "end the output in .tar.gz, .tar.zst, .tar or / for files, or name an engine that \
+                 writes SQL, such as mysqldump"
+                    .to_owned(),
+            ),
             Verdict::ThirdParty => Some(format!(
                 "name it with --engine {}, or set plugins.auto_select_third_party: true",
                 self.engine
@@ -215,7 +226,9 @@ impl Candidate {
         if self.verdict != Verdict::Eligible {
             return;
         }
-        if let Some(verdict) = self.lack_of_space(answer, environment) {
+        if rules.into_sql && answer.consistency == Consistency::Physical {
+            self.verdict = Verdict::CopiesFiles;
+        } else if let Some(verdict) = self.lack_of_space(answer, environment) {
             self.verdict = verdict;
         } else if !self.first_party && !rules.third_parties {
             self.verdict = Verdict::ThirdParty;
@@ -309,6 +322,10 @@ impl Ranking {
             let answer = candidate.assessment.as_ref();
             answer.is_some_and(|answer| answer.consistency == Consistency::Physical)
         };
+        let copies_files = |candidate: &Candidate| candidate.verdict == Verdict::CopiesFiles;
+        if self.candidates.iter().any(copies_files) {
+            return format!("{own}; the output holds SQL text");
+        }
         if server.data_bytes > PHYSICAL_ABOVE_BYTES && !is_physical(best) {
             return format!("{own}; no engine that copies files can run on this {size} database");
         }

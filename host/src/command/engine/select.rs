@@ -4,6 +4,7 @@ use crate::{
     command::Context,
     engine_options::EngineOptions,
     output::{CommandResult, Report},
+    pipeline::{Container, Encoding},
     plugin::{PluginError, Registry},
     selector::{SNAPSHOT_FAMILY, SelectError, Selector, SelectorConfig, explain},
     supervisor::Limits,
@@ -41,6 +42,7 @@ pub(super) fn run(args: &SelectArgs, context: &Context) -> CommandResult {
     refuse_other_backend(&registry, args.engine.as_deref(), args.snapshot_backend.as_deref())?;
     let config = SelectorConfig {
         prefer_physical: args.prefer_physical,
+        into_sql: args.output.as_deref().is_some_and(holds_sql),
         options: EngineOptions::of_config(&context.config),
         ..selector_config(context, args.snapshot_backend.as_ref())
     };
@@ -72,6 +74,11 @@ pub(super) fn run(args: &SelectArgs, context: &Context) -> CommandResult {
         Some(_) => report,
         None => report.failing(SelectError::none_fits(name, &ranking)),
     })
+}
+
+/// True for an output whose name says that it holds SQL text.
+fn holds_sql(output: &str) -> bool {
+    Encoding::from_output_name(output).is_ok_and(|encoding| encoding.container() == Container::Sql)
 }
 
 /// What the configuration says about choosing, and `--snapshot-backend`, which comes before it.

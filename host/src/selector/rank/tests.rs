@@ -1,5 +1,6 @@
 //! The formula on a table of environments, and its determinism.
 use super::*;
+use crate::{exit::Classified, selector::SelectError};
 use dbbackup_plugin_api::document::{
     assessment::Estimate,
     environment::{Destination, PathFacts},
@@ -150,6 +151,20 @@ fn the_cloud_and_disk_space_count() {
     let ranking = Ranking::of(candidates(), &environment, &Rules::default());
     assert_eq!(ranking.chosen().unwrap().engine, "b-cow");
     assert_eq!(ranking.candidates[1].obstacle(), "needs 100.00 GB of extra disk, 1.00 GB are free");
+}
+
+#[test]
+fn an_output_of_sql_text_takes_no_files() {
+    let environment = environment(ServerFlavor::MySQL, [8, 0, 35], 250 * GB);
+    let rules = Rules { into_sql: true, prefer_physical: true, ..Rules::default() };
+    let ranking = Ranking::of(vec![clone(), dump()], &environment, &rules);
+    assert_eq!(ranking.chosen().unwrap().engine, "mysqldump");
+    assert!(ranking.reason("auto", &environment).ends_with("; the output holds SQL text"));
+    assert_eq!(ranking.candidates[1].obstacle(), "copies files, and the output holds SQL text");
+    let named = Ranking::of(vec![clone()], &environment, &rules);
+    let error = SelectError::none_fits("clone", &named);
+    assert_eq!((error.exit(), error.code()), (Exit::Usage, "E-SELECT-OUTPUT".to_owned()));
+    assert!(error.hint().unwrap().starts_with("end the output in .tar.gz"), "{:?}", error.hint());
 }
 
 #[test]
