@@ -2,6 +2,7 @@
 use crate::{
     exit::{Classified, Exit},
     supervisor::job::ManifestDraft,
+    target::MANIFEST_ENDING,
 };
 use dbbackup_plugin_api::{
     API_VERSION,
@@ -33,7 +34,7 @@ const MAX_MANIFEST_BYTES: u64 = 1 << 30;
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// There is none: whatever lies there is no backup.
-    #[error("there is no manifest {}", path.display())]
+    #[error("{}", missing_text(path))]
     Missing {
         /// Where it should be.
         path: PathBuf,
@@ -74,6 +75,18 @@ pub enum ManifestError {
         /// What is wrong.
         source: serde_json::Error,
     },
+}
+
+/// Whoever completes a name at the prompt comes to the manifest in place of the backup.
+fn missing_text(path: &Path) -> String {
+    let path = path.display().to_string();
+    let backup = path.strip_suffix(MANIFEST_ENDING).and_then(|it| it.strip_suffix(MANIFEST_ENDING));
+    match backup {
+        Some(backup) => {
+            format!("{backup}{MANIFEST_ENDING} is a manifest: name its backup, {backup}")
+        }
+        None => format!("there is no manifest {path}"),
+    }
 }
 
 /// What the worker and the target have found out.

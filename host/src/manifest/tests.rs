@@ -77,6 +77,10 @@ fn a_newer_schema_is_refused_before_anything_else_is_read() {
 fn missing_and_damaged_manifests_are_told_apart() {
     let missing = read(Path::new("/nonexistent/m.json")).unwrap_err();
     assert!(matches!(missing, ManifestError::Missing { .. }), "{missing}");
+    let itself = read(Path::new("/nonexistent/m.tar.manifest.json.manifest.json")).unwrap_err();
+    let text =
+        "/nonexistent/m.tar.manifest.json is a manifest: name its backup, /nonexistent/m.tar";
+    assert_eq!(itself.to_string(), text);
     let mut bytes = to_bytes(&manifest("b1", "db.tar", 10)).unwrap();
     bytes.truncate(bytes.len() / 2);
     let damaged = parse(&bytes, Path::new("m")).unwrap_err();
