@@ -6,7 +6,7 @@ use crate::{
 };
 use dbbackup_plugin_api::document::plugin::EngineManifest;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// Options before it is known which engine gets them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,15 +22,19 @@ pub struct EngineOptions {
 impl EngineOptions {
     /// Those of the configuration alone.
     ///
-    /// The handbook's keys of `backup.snapshot` and `backup.streaming` are options of their engines; one that is given as
-    /// `engines.<id>.<option>` too is taken from there.
+    /// The handbook's keys of `backup.clone`, `backup.snapshot` and `backup.streaming` are options of their
+    /// engines; one that is given as `engines.<id>.<option>` too is taken from there.
     pub fn of_config(config: &Config) -> Self {
         let mut by_engine = config.engines.clone();
         let (snapshot, streaming) = (&config.backup.snapshot, &config.backup.streaming);
         let text = |value: &Option<String>| value.clone().map(Value::from);
-        let subvolume = snapshot.btrfs_subvolume.as_ref().map(|path| path.display().to_string());
+        let path = |value: &Option<PathBuf>| {
+            value.as_ref().map(|path| Value::from(path.display().to_string()))
+        };
         let keys = [
-            ("btrfs-snapshot", "subvolume", text(&subvolume)),
+            // The methods that have no use for one leave it alone.
+            ("clone", "data_dir", path(&config.backup.clone.data_dir)),
+            ("btrfs-snapshot", "subvolume", path(&snapshot.btrfs_subvolume)),
             ("lvm-snapshot", "volume_group", text(&snapshot.lvm_volume_group)),
             ("lvm-snapshot", "snapshot_bytes", snapshot.lvm_snapshot_bytes.map(Value::from)),
             ("zfs-snapshot", "dataset", text(&snapshot.zfs_dataset)),

@@ -14,6 +14,7 @@ use crate::{
 };
 use dbbackup_plugin_api::document::connection::SslMode;
 use std::{
+    borrow::Cow,
     io::ErrorKind,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -162,24 +163,26 @@ impl Reader {
             self.warnings.push(ignored);
             return Ok(());
         }
-        self.lines(file, &String::from_utf8_lossy(&bytes), depth, values)
+        self.lines(file, &bytes, depth, values)
     }
 
     fn lines(
         &mut self,
         file: &Path,
-        text: &str,
+        bytes: &[u8],
         depth: usize,
         values: &mut OptionFileValues,
     ) -> Result<(), ConfigError> {
         let mut group: Option<String> = None;
-        for (number, line) in text.lines().enumerate() {
+        for (number, bytes) in bytes.split(|byte| *byte == b'\n').enumerate() {
             let wrong = |problem: String| ConfigError::OptionFile {
                 file: file.to_owned(),
                 line: number + 1,
                 problem,
             };
-            let line = line.trim();
+            // Comments, and what other clients have in the file, may be in any encoding.
+            let text = String::from_utf8_lossy(bytes);
+            let line = text.trim();
             if line.is_empty() || line.starts_with(['#', ';']) {
                 continue;
             }
@@ -192,7 +195,13 @@ impl Reader {
                     return Err(wrong(format!("the group {line:?} has no ]")));
                 }
             } else if let Some(group) = &group {
-                apply(values, group, &Setting::parse(line)).map_err(wrong)?;
+                let setting = Setting::parse(line);
+                let is_damaged = matches!(text, Cow::Owned(_))
+                    && without_comment(line).contains(char::REPLACEMENT_CHARACTER);
+                if is_damaged && KNOWN.contains(&setting.name.as_str()) {
+                    return Err(wrong(format!("the value of {} is not UTF-8", setting.name)));
+                }
+                apply(values, group, &setting).map_err(wrong)?;
             }
         }
         Ok(())

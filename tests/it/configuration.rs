@@ -4,7 +4,12 @@ use anyhow::{Result, ensure};
 use dbbackup_testkit::{
     ADMIN_PASSWORD, ADMIN_USER, Flavor, Outcome, Rig, Server, ServerOptions, Tls,
 };
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt},
+    path::Path,
+};
 
 const HANDBOOK: &str = include_str!("../../host/src/config/tests/handbook.yaml");
 
@@ -71,6 +76,37 @@ fn flag_over_environment_over_file_over_option_files() -> Result<()> {
     by_file().run()?.expect_exit(5)?.expect_stderr(&at(4))?;
     let by_flag = by_file().args(["--host", "127.0.0.1", "--port", "5"]);
     by_flag.run()?.expect_exit(5)?.expect_stderr(&at(5))?;
+    Ok(())
+}
+
+#[test]
+fn a_password_that_is_no_utf8_is_refused_where_it_stands() -> Result<()> {
+    const LATIN1: &[u8] = b"se\xf1or";
+    let rig = Rig::without_plugins()?;
+    let run = |more: &[&str]| {
+        rig.dbbackup(["engine", "select", "--host", "127.0.0.1", "--port", "1"]).args(more.to_vec())
+    };
+    fs::write(rig.path("secret"), LATIN1)?;
+    for (refused, from) in [
+        (run(&[]).env("MYSQL_PWD", OsStr::from_bytes(LATIN1)), "MYSQL_PWD"),
+        (run(&["--password-stdin"]).stdin(LATIN1), "standard input"),
+        (run(&["--password-file", "secret"]), "secret"),
+    ] {
+        let refused = refused.run()?;
+        let said = format!("read the password from {from}: it is not UTF-8: write it in UTF-8");
+        refused.expect_exit(3)?.expect_stderr(&said)?;
+    }
+
+    // What is for others, and comments, may be in any encoding.
+    let file = |option: &[u8]| {
+        let head = &b"# \xfc\n[mysql]\nprompt=\xfc\n[client]\nhost=127.0.0.1 # \xfc\nport=1\n"[..];
+        fs::write(rig.path("extra.cnf"), [head, option, b"\n"].concat())
+    };
+    let by_file = || rig.dbbackup(["engine", "select", "--defaults-extra-file", "extra.cnf"]).run();
+    file(&[b"password=", LATIN1].concat())?;
+    by_file()?.expect_exit(3)?.expect_stderr("extra.cnf:7: the value of password is not UTF-8")?;
+    file("password=señor".as_bytes())?;
+    by_file()?.expect_exit(5)?.expect_stderr("connect to 127.0.0.1:1")?;
     Ok(())
 }
 

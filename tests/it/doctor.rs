@@ -117,3 +117,22 @@ fn servers_without_a_binlog_or_with_an_old_one_get_advice() -> Result<()> {
     ensure!(!doctor.stdout_text().contains("SET GLOBAL gtid_mode"), "{doctor}");
     Ok(())
 }
+
+/// Doctor and selection see the handbook's keys of an engine, as a backup does.
+#[test]
+fn the_directory_for_clones_of_the_configuration_is_known() -> Result<()> {
+    let rig = Rig::new()?;
+    let server = Server::start(Flavor::Mysql97, ServerOptions::default())?;
+    let engine = "engines:\n  clone:\n    method: recipient\n    donor_host: 127.0.0.1\n";
+    let directory = "backup:\n  clone:\n    data_dir: /clones\n";
+    let lacking = "method recipient needs data_dir";
+    for (file, is_lacking) in [(engine.to_owned(), true), (format!("{directory}{engine}"), false)] {
+        std::fs::write(rig.path("dbbackup.yaml"), file)?;
+        for words in [&["engine", "select", "--explain"][..], &["engine", "doctor"]] {
+            let said = rig.dbbackup_on(&server, words.to_vec()).run()?;
+            ensure!(said.stdout_text().contains("clone"), "{said}");
+            ensure!(said.stdout_text().contains(lacking) == is_lacking, "{said}");
+        }
+    }
+    Ok(())
+}

@@ -1,5 +1,7 @@
 //! Whatever interrupts a backup: no manifest without its bytes, no exit code 0, the source writable,
 //! and nothing left that the next run does not clean.
+mod signals;
+
 use crate::shop::Shop;
 use anyhow::{Result, ensure};
 use dbbackup_testkit::{

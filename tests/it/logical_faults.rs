@@ -157,6 +157,49 @@ fn a_missing_privilege_is_named_with_its_grant() -> Result<()> {
 }
 
 #[test]
+fn an_account_that_sees_only_some_schemas_makes_no_backup_of_all() -> Result<()> {
+    for flavor in FLAVORS {
+        let source = server(flavor)?;
+        let (monitor, routines) = if flavor.is_mariadb() {
+            ("SLAVE MONITOR", "SELECT ON mysql.*")
+        } else {
+            ("RELOAD, PROCESS, REPLICATION CLIENT", "SHOW_ROUTINE ON *.*")
+        };
+        source.sql(&format!(
+            "CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY); CREATE DATABASE logs; \
+             CREATE TABLE logs.t (id INT PRIMARY KEY); CREATE USER tenant@'%' IDENTIFIED BY 'p'; \
+             GRANT {monitor} ON *.* TO tenant@'%'; GRANT {routines} TO tenant@'%'; \
+             GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON shop.* TO tenant@'%'"
+        ))?;
+        let request = backup_request(source.port(), "tenant");
+        let dump = |databases: &[&str]| {
+            let run = super::logical::Harness::new("p");
+            run.options(serde_json::json!({ "databases": databases })).backup(&request)
+        };
+        for choice in [&[][..], &["*"], &["shop", "?*"]] {
+            let error = failure(dump(choice))?;
+            ensure!(error.code == ErrorCode::PRIVILEGE, "{choice:?}: {}", shown(&error));
+            ensure!(
+                error.message.contains("lacks SHOW DATABASES (needed unless `databases` names"),
+                "{choice:?}: {}",
+                shown(&error)
+            );
+            let grant = "GRANT SHOW DATABASES ON *.* TO 'tenant'@'%';";
+            ensure!(error.hint == grant, "{choice:?}: {}", shown(&error));
+        }
+        // What it may see is enough for what is named, and only for that.
+        dump(&["shop"]).map_err(failed)?;
+        source.sql("GRANT SHOW DATABASES ON *.* TO tenant@'%'")?;
+        let error = failure(dump(&[]))?;
+        ensure!(error.message.contains("SELECT on logs"), "{}", shown(&error));
+        source.sql("GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON logs.* TO tenant@'%'")?;
+        let summary = dump(&[]).map_err(failed)?;
+        ensure!(summary.excluded.iter().all(|one| one.what != "logs"), "{:?}", summary.excluded);
+    }
+    Ok(())
+}
+
+#[test]
 fn tables_without_transactions_are_refused_or_degraded() -> Result<()> {
     for flavor in FLAVORS {
         let source = server(flavor)?;

@@ -93,6 +93,54 @@ fn what_is_there_is_not_overwritten_unasked() -> Result<()> {
     Ok(())
 }
 
+/// Where the server makes no difference between upper and lower case, the guard makes none either. Names
+/// of routines have no case on any server.
+#[test]
+fn names_of_what_is_there_are_compared_as_the_server_does() -> Result<()> {
+    let source = server(Flavor::Mariadb1011)?;
+    for statement in [
+        "CREATE DATABASE Shop",
+        "CREATE TABLE Shop.Orders (id INT PRIMARY KEY)",
+        "CREATE DATABASE log",
+        "CREATE PROCEDURE log.Rotate() SELECT 1",
+    ] {
+        source.sql(statement)?;
+    }
+    let run = harness();
+    run.backup(&backup_of(&source)).map_err(failed)?;
+    let options = ServerOptions::default().arg("--lower-case-table-names=1");
+    let target = Server::start(Flavor::Mariadb1011, options)?;
+    target.sql("CREATE DATABASE shop; CREATE TABLE shop.orders (mine INT)")?;
+    target.sql("INSERT INTO shop.orders VALUES (7); CREATE DATABASE log")?;
+    target.sql("CREATE PROCEDURE log.ROTATE() SELECT 2")?;
+
+    let mut request = restore_into(&target);
+    for only in [&[][..], &["Shop"], &["Shop/Orders"], &["log/Rotate"]] {
+        request.only = only.iter().map(|&pattern| pattern.to_owned()).collect();
+        let error = failure(harness().restore(&request, run.entries()))?;
+        ensure!(error.code == ErrorCode::SAFETY, "{only:?}: {}", shown(&error));
+        ensure!(error.message.contains("already there"), "{only:?}: {}", shown(&error));
+    }
+    ensure!(target.row::<u64>("SELECT mine FROM shop.orders")? == 7);
+    let body: String = target.row(
+        "SELECT routine_definition FROM information_schema.routines WHERE routine_schema = 'log'",
+    )?;
+    ensure!(body.contains('2'), "the routine is now {body}");
+
+    request.only = Vec::new();
+    request.manifest.files = files(&run.entries());
+    let error = failure(harness().check(&request))?;
+    ensure!(error.message.contains("already there: Shop, log"), "{}", shown(&error));
+    // Nothing is in the way of other names, and what the restore has made itself is none.
+    request.map = vec![
+        Mapping { old: "Shop".into(), new: "Shop2".into() },
+        Mapping { old: "log".into(), new: "log2".into() },
+    ];
+    harness().check(&request).map_err(failed)?;
+    harness().restore(&request, run.entries()).map_err(failed)?;
+    Ok(())
+}
+
 #[test]
 fn one_table_is_restored_beside_others() -> Result<()> {
     for flavor in FLAVORS {

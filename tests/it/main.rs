@@ -50,6 +50,7 @@ mod shop;
 mod snapshot_btrfs;
 mod snapshot_lvm;
 mod snapshot_zfs;
+mod tasks;
 mod tidy;
 mod undo_journal;
 mod vendor;

@@ -5,6 +5,7 @@ mod coverage;
 mod files;
 mod flips;
 mod tables;
+mod uncovered;
 
 use anyhow::{Result, ensure};
 use dbbackup::pipeline::pages::{FileKind, UncheckedReason};

@@ -1,8 +1,8 @@
 //! A restore changes nothing on the word of a damaged artefact, and a verification says so.
 use crate::shop::{Shop, names};
 use anyhow::{Result, bail, ensure};
-use dbbackup_testkit::{Flavor, Invocation, Random, Server, ServerOptions, env, wait_until};
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+use dbbackup_testkit::{Flavor, Invocation, Random, Rig, Server, ServerOptions, env, wait_until};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 fn rounds() -> u64 {
     if env::is_acceptance() { 60 } else { 8 }
@@ -111,6 +111,41 @@ fn the_socket_directory_of_a_killed_verification_is_private_and_goes_with_the_ne
     shop.rig.dbbackup(["cleanup"]).run()?.expect_success()?.expect_stdout(directory)?;
     ensure!(names(temporary.path())?.is_empty(), "left: {:?}", names(temporary.path())?);
     shop.expect_clean()
+}
+
+/// The place takes connections and never answers.
+#[test]
+fn the_time_limit_counts_while_a_place_is_opened() -> Result<()> {
+    let rig = Rig::new()?;
+    let silent = TcpListener::bind("127.0.0.1:0")?;
+    let endpoint = format!("http://{}", silent.local_addr()?);
+    let artefact = "s3://rig/db.tar.gz";
+    for words in [
+        &["verify", "s3://rig/"][..],
+        &["verify", artefact],
+        &["restore", artefact, "--target-dir", "restored"],
+    ] {
+        let run = rig.dbbackup(words.to_vec()).args(["--timeout", "2s"]);
+        let run = run.env("AWS_ENDPOINT_URL", &endpoint).env("AWS_REGION", "rig");
+        let run = run.env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", "secret");
+        let outcome = run.run()?;
+        outcome.expect_exit(124)?.expect_stderr("not done within 2.0s; cleaned up")?;
+        ensure!(names(&rig.work_dir())?.is_empty(), "{outcome} left something");
+    }
+    Ok(())
+}
+
+/// A server that takes connections and says nothing is waited for no longer than allowed, either.
+#[test]
+fn the_time_limit_counts_while_the_server_is_asked() -> Result<()> {
+    let rig = Rig::new()?;
+    let silent = TcpListener::bind("127.0.0.1:0")?;
+    let port = silent.local_addr()?.port().to_string();
+    let server = ["--host", "127.0.0.1", "--port", &port, "--timeout", "2s"];
+    let backup = rig.dbbackup(["physical-backup", "--output", "db.tar"]).args(server).run()?;
+    backup.expect_exit(124)?.expect_stderr("not done within 2.0s; cleaned up")?;
+    ensure!(names(&rig.work_dir())?.is_empty(), "{backup} left something");
+    Ok(())
 }
 
 /// `verify --level boot` of `db.tar.gz`, with this temporary directory.

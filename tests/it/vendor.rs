@@ -104,10 +104,13 @@ fn tree(root: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     Ok(found)
 }
 
+/// Cargo unpacks what it has packed and builds it: a file that a package lacks is found here, and not by
+/// the first vendor. The sdk finds the contract among what was packed beside it, as it is published
+/// nowhere yet. The dependencies are those of the vendor's engine above, built once for both.
 #[test]
-fn contract_and_sdk_can_be_packaged() -> Result<()> {
+fn contract_and_sdk_build_from_their_packages() -> Result<()> {
     let packages = ["-p", "dbbackup-plugin-api", "-p", "dbbackup-sdk"];
-    let arguments = [&["package", "--offline", "--no-verify", "--allow-dirty"][..], &packages];
+    let arguments = [&["package", "--offline", "--allow-dirty"][..], &packages];
     cargo(&checkout(), &arguments.concat())?;
     for name in ["dbbackup-plugin-api", "dbbackup-sdk"] {
         let archive = target_dir().join(format!("package/{name}-1.0.0.crate"));

@@ -51,7 +51,9 @@ impl Context {
         let config = Config::find(global.config.as_deref())?;
         let cancel = CancelFlag::raised_by_signals()?;
         let (doing, warnings) = (RefCell::default(), RefCell::default());
-        Ok(Self { global, config, cancel, bars, doing, warnings })
+        let context = Self { global, config, cancel, bars, doing, warnings };
+        context.config.warnings.iter().for_each(|warning| context.warn(warning.clone()));
+        Ok(context)
     }
 
     /// Says what is being done, to what: the beginning of an error.
@@ -83,7 +85,7 @@ impl Context {
     pub(crate) fn connection(&self, args: &ConnectionArgs) -> Result<Connection, ConfigError> {
         let (connection, warnings) = args.resolve(&self.config)?;
         warnings.into_iter().for_each(|warning| self.warn(warning));
-        Ok(connection)
+        Ok(connection.cancelled_by(&self.cancel))
     }
 
     /// What locations mean: paths, or places that an engine serves. Plugins are looked for only where one

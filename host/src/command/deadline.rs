@@ -2,23 +2,14 @@
 use crate::{
     config::units::format_duration,
     exit::{Classified, Exit, Failure},
-    supervisor::{CancelCause, CancelFlag},
+    supervisor::{CancelCause, CancelFlag, SupervisorError},
 };
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::{io, thread, time::Duration};
 
 /// A running limit, if there is one.
 #[derive(Debug)]
 pub(crate) struct Deadline {
-    limit: Option<Duration>,
-    passed: Arc<AtomicBool>,
+    cancel: CancelFlag,
 }
 
 /// The time is over.
@@ -41,19 +32,13 @@ impl Deadline {
     /// # Errors
     /// [`NoClock`] if no thread can be started.
     pub(crate) fn start(limit: Option<Duration>, cancel: &CancelFlag) -> Result<Self, NoClock> {
-        let passed = Arc::new(AtomicBool::new(false));
         if let Some(limit) = limit {
-            let (flag, cancel) = (Arc::clone(&passed), cancel.clone());
-            let wait = move || {
-                if !cancel.sleep(limit) {
-                    flag.store(true, Ordering::SeqCst);
-                    cancel.cancel(CancelCause::Interrupted);
-                }
-            };
-            let clock = thread::Builder::new().name("timeout".to_owned()).spawn(wait);
+            let cancel = cancel.clone();
+            let clock = thread::Builder::new().name("timeout".to_owned());
+            let clock = clock.spawn(move || cancel.cancel_after(limit));
             drop(clock.map_err(|source| NoClock { source })?);
         }
-        Ok(Self { limit, passed })
+        Ok(Self { cancel: cancel.clone() })
     }
 
     /// Says "not in time" in place of "interrupted", if that is what happened.
@@ -61,14 +46,22 @@ impl Deadline {
     /// # Errors
     /// The error given, or that the time is over.
     pub(crate) fn judge<T, E: Into<Failure>>(&self, outcome: Result<T, E>) -> Result<T, Failure> {
-        outcome.map_err(Into::into).map_err(|failure| match self.limit {
-            Some(limit)
-                if failure.exit() == Exit::Interrupted && self.passed.load(Ordering::SeqCst) =>
-            {
-                Passed { limit }.into()
-            }
-            _ => failure,
-        })
+        outcome.map_err(|error| with_cause(&self.cancel, error.into()))
+    }
+}
+
+/// A failure as a command ends with it. What notices deep inside that the run is cancelled does not know
+/// by what, and says that it was interrupted: here the time limit and SIGTERM are told apart from that.
+pub(super) fn with_cause(cancel: &CancelFlag, failure: Failure) -> Failure {
+    if failure.exit() != Exit::Interrupted {
+        return failure;
+    }
+    match (cancel.passed_limit(), cancel.cause()) {
+        (Some(limit), _) => Passed { limit }.into(),
+        (None, Some(cause @ CancelCause::Terminated)) => {
+            SupervisorError::Cancelled { cause }.into()
+        }
+        (None, _) => failure,
     }
 }
 
@@ -95,3 +88,6 @@ impl Classified for NoClock {
         "E-CLOCK".to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,6 +64,7 @@ fn run(cli: Cli) -> Exit {
     };
     context.doing(name);
     let outcome = dispatch(&cli.command, &context);
+    let outcome = outcome.map_err(|failure| deadline::with_cause(&context.cancel, failure));
     context.voice(name).deliver(outcome)
 }
 

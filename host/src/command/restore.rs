@@ -72,7 +72,7 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> CommandResult {
     let limits = Limits { stall: args.stall_timeout, ..Limits::default() };
     let runtime = context.runtime(&registry, limits)?;
     let artefact = Place::find(&args.artefact, &registry, &args.target.options(&context.config))?;
-    let opened = OpenArtefact::open(&artefact, &runtime, &context.cancel)?;
+    let opened = deadline.judge(OpenArtefact::open(&artefact, &runtime, &context.cancel))?;
     let job = RestoreJob {
         options: options(args, &opened, context, &registry)?,
         artefact,

@@ -62,7 +62,7 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> CommandResult {
     let deadline = Deadline::start(args.timeout, &context.cancel)?;
     let registry = context.registry();
     let runtime = context.runtime(&registry, Limits::default())?;
-    let catalog = context.catalog(location, &registry)?;
+    let catalog = deadline.judge(context.catalog(location, &registry))?;
     let (running, entries): (Vec<_>, Vec<_>) =
         catalog.entries.into_iter().partition(|entry| entry.unfinished);
     for entry in running {

@@ -23,6 +23,7 @@ pub(super) fn config(file: &Path, root: &Node) -> Result<Config, ConfigError> {
     let mut root = Section::root(file, root)?;
     let config = Config {
         file: Some(file.to_owned()),
+        warnings: Vec::new(),
         connection: connection(root.section("connection")?)?,
         plugins: plugins(root.section("plugins")?)?,
         backup: backup(root.section("backup")?)?,

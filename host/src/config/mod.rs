@@ -32,6 +32,8 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 pub struct Config {
     /// The file it came from, if there was one.
     pub file: Option<PathBuf>,
+    /// Files that were found and ignored, a clause each.
+    pub warnings: Vec<String>,
     /// How the server is reached.
     pub connection: ConnectionConfig,
     /// Where plugins are and which are trusted.
@@ -267,25 +269,30 @@ impl Config {
             return Self::read(&file);
         }
         let [here, of_machine] = DEFAULT_FILES.map(Path::new);
-        if let Some(config) = Self::of_working_directory(here)? {
+        let mut warnings = Vec::new();
+        if let Some(config) = Self::of_working_directory(here, &mut warnings)? {
             return Ok(config);
         }
-        match Self::read(of_machine) {
-            Err(ConfigError::Read { source, .. }) if is_absent(&source) => Ok(Self::default()),
-            outcome => outcome,
-        }
+        let config = match Self::read(of_machine) {
+            Err(ConfigError::Read { source, .. }) if is_absent(&source) => Self::default(),
+            outcome => outcome?,
+        };
+        Ok(Self { warnings, ..config })
     }
 
     /// Reads a file that nobody has named; none if it is not there or somebody else can have written
     /// it, because it may name plugins whose code is run.
-    fn of_working_directory(file: &Path) -> Result<Option<Self>, ConfigError> {
+    fn of_working_directory(
+        file: &Path,
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<Self>, ConfigError> {
         match owner::open(file) {
             Ok(Ok(opened)) => Self::read_from(file, opened).map(Some),
             Ok(Err(why)) => {
-                tracing::warn!(
+                warnings.push(format!(
                     "configuration file {} is ignored: {why}; --config takes it all the same",
                     file.display()
-                );
+                ));
                 Ok(None)
             }
             Err(source) if is_absent(&source) => Ok(None),

@@ -175,7 +175,9 @@ fn a_file_that_nobody_named_is_ignored_if_others_can_write_it() {
     std::fs::write(&file, "plugins:\n  trust: dev\n").unwrap();
     let with_mode = |mode| {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
-        let found = Config::of_working_directory(&file).unwrap();
+        let mut warnings = Vec::new();
+        let found = Config::of_working_directory(&file, &mut warnings).unwrap();
+        assert_eq!(warnings.len(), usize::from(found.is_none()), "{warnings:?}");
         found.map(|config| config.plugins.trust)
     };
     assert_eq!(with_mode(0o644), Some(TrustChoice::Dev));

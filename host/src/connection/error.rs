@@ -1,5 +1,8 @@
 //! Why a server cannot be used.
-use crate::exit::{Classified, Exit};
+use crate::{
+    exit::{Classified, Exit},
+    supervisor::CancelCause,
+};
 
 /// A failure between us and the server.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +53,14 @@ pub enum ServerError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The run was cancelled before the server had answered.
+    #[error("{cause} before {address} had answered")]
+    Cancelled {
+        /// `host:port` or the socket.
+        address: String,
+        /// By what.
+        cause: CancelCause,
+    },
     /// The asynchronous runtime of the session cannot be made.
     #[error("start the runtime of the server session")]
     Runtime {
@@ -72,6 +83,7 @@ impl Classified for ServerError {
     fn exit(&self) -> Exit {
         match self {
             Self::Runtime { .. } => Exit::Failed,
+            Self::Cancelled { cause, .. } => cause.exit(),
             _ => Exit::Server,
         }
     }
@@ -91,7 +103,7 @@ impl Classified for ServerError {
             Self::Tls { .. } => Some(
                 "check --ssl-ca: it must hold the authority of the server's certificate".to_owned(),
             ),
-            Self::Statement { .. } | Self::Runtime { .. } => None,
+            Self::Statement { .. } | Self::Cancelled { .. } | Self::Runtime { .. } => None,
         }
     }
 
@@ -102,6 +114,8 @@ impl Classified for ServerError {
             Self::AccessDenied { .. } => "E-SERVER-ACCESS",
             Self::Tls { .. } => "E-SERVER-TLS",
             Self::Statement { .. } => "E-SERVER-STATEMENT",
+            Self::Cancelled { cause: CancelCause::Interrupted, .. } => "E-INTERRUPTED",
+            Self::Cancelled { cause: CancelCause::Terminated, .. } => "E-TERMINATED",
             Self::Runtime { .. } => "E-RUNTIME",
         }
         .to_owned()

@@ -19,6 +19,7 @@ use crate::{
     config::{ConfigError, ConnectionConfig},
     env,
     option_file::{OptionFileValues, OptionFiles},
+    supervisor::CancelFlag,
 };
 use dbbackup_plugin_api::document::connection::{ConnectionDocument, SslDocument, SslMode};
 use std::{
@@ -75,6 +76,7 @@ pub struct Connection {
     /// Everything but the password.
     pub document: ConnectionDocument,
     password: Option<Zeroizing<Vec<u8>>>,
+    cancel: CancelFlag,
 }
 
 impl std::fmt::Debug for Connection {
@@ -117,12 +119,20 @@ impl Connection {
             stall_budget_ms: milliseconds(STALL_BUDGET),
             extra: Default::default(),
         };
-        Ok(Self { document, password: password::resolve(flags, files, config)? })
+        let password = password::resolve(flags, files, config)?;
+        Ok(Self { document, password, cancel: CancelFlag::new() })
     }
 
     /// A connection from its parts, for callers of the library.
     pub fn new(document: ConnectionDocument, password: Option<Vec<u8>>) -> Self {
-        Self { document, password: password.map(Zeroizing::new) }
+        Self { document, password: password.map(Zeroizing::new), cancel: CancelFlag::new() }
+    }
+
+    /// The same connection, whose sessions of the host wait for no server any more once `cancel` is
+    /// raised.
+    #[must_use]
+    pub fn cancelled_by(self, cancel: &CancelFlag) -> Self {
+        Self { cancel: cancel.clone(), ..self }
     }
 
     /// The password, if there is one.

@@ -2,6 +2,7 @@
 //!
 //! It blocks: a runtime of one thread lives inside, so that nothing asynchronous leaves this file.
 use super::{Connection, ServerError, error::ServerSaid, name_of};
+use crate::supervisor::{CancelCause, CancelFlag};
 use dbbackup_plugin_api::document::connection::{SslDocument, SslMode};
 use mysql_async::{
     ClientIdentity, Conn, DriverError, OptsBuilder, Row, ServerError as WireError, SslOpts,
@@ -16,6 +17,8 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(120);
 /// Longest wait of a statement for a table that others make or change at the moment. Servers answer
 /// without what they could not look at then.
 const DDL_WAIT: Duration = Duration::from_secs(2);
+/// How often a session that waits for the server looks whether the run is cancelled.
+const CANCEL_POLL: Duration = Duration::from_millis(50);
 /// `ER_LOCK_WAIT_TIMEOUT`.
 pub(crate) const LOCK_WAIT_TIMEOUT: u16 = 1205;
 
@@ -27,6 +30,7 @@ pub struct Session {
     runtime: Runtime,
     connection: Option<Conn>,
     address: String,
+    cancel: CancelFlag,
 }
 
 impl std::fmt::Debug for Session {
@@ -39,7 +43,7 @@ impl Session {
     /// Connects and logs in.
     ///
     /// # Errors
-    /// [`ServerError`]: unreachable, refused, or without the encryption that was demanded.
+    /// [`ServerError`]: unreachable, refused, without the encryption that was demanded, or cancelled.
     pub fn open(to: &Connection) -> Result<Self, ServerError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -56,13 +60,14 @@ impl Session {
             outcome => outcome,
         };
         let connection = opened.map_err(|refusal| refusal.classify(to))?;
-        Ok(Self { runtime, connection: Some(connection), address })
+        let cancel = to.cancel.clone();
+        Ok(Self { runtime, connection: Some(connection), address, cancel })
     }
 
     /// Runs a query and returns its rows.
     ///
     /// # Errors
-    /// [`ServerError::Statement`] with `step` as what was being done.
+    /// [`ServerError::Statement`] with `step` as what was being done, and [`ServerError::Cancelled`].
     pub fn rows(&mut self, step: &'static str, query: &str) -> Result<Vec<Row>, ServerError> {
         match self.try_rows(query) {
             Ok(rows) => Ok(rows),
@@ -74,7 +79,8 @@ impl Session {
     /// none. A lost connection and a wait in vain are errors all the same.
     ///
     /// # Errors
-    /// [`ServerError::Statement`] if the connection is gone, or others' DDL was in the way.
+    /// [`ServerError::Statement`] if the connection is gone, or others' DDL was in the way, and
+    /// [`ServerError::Cancelled`].
     pub fn rows_if_known(
         &mut self,
         step: &'static str,
@@ -109,15 +115,19 @@ impl Session {
         let Some(connection) = &mut self.connection else { return Err(Failed::Closed) };
         // The timer is made inside, because it looks for its runtime when it is made.
         let work = async { tokio::time::timeout(STATEMENT_TIMEOUT, connection.query(query)).await };
-        match self.runtime.block_on(work) {
-            Ok(rows) => rows.map_err(Failed::Driver),
-            Err(_) => Err(Failed::Slow),
+        match self.runtime.block_on(unless_cancelled(&self.cancel, work)) {
+            Ok(Ok(rows)) => rows.map_err(Failed::Driver),
+            Ok(Err(_)) => Err(Failed::Slow),
+            Err(cause) => Err(Failed::Cancelled(cause)),
         }
     }
 
     fn classify(&self, step: &'static str, failed: Failed) -> ServerError {
         let source = match failed {
             Failed::Driver(error) => cause(error),
+            Failed::Cancelled(cause) => {
+                return ServerError::Cancelled { address: self.address.clone(), cause };
+            }
             Failed::Slow => format!("no answer within {} s", STATEMENT_TIMEOUT.as_secs()).into(),
             Failed::Closed => "it is closed".into(),
         };
@@ -128,17 +138,39 @@ impl Session {
 enum Failed {
     Driver(mysql_async::Error),
     Slow,
+    Cancelled(CancelCause),
     Closed,
+}
+
+/// What comes of `work`, unless the run is cancelled before it is done.
+async fn unless_cancelled<T>(
+    cancel: &CancelFlag,
+    work: impl Future<Output = T>,
+) -> Result<T, CancelCause> {
+    let cancelled = async {
+        loop {
+            if let Some(cause) = cancel.cause() {
+                return cause;
+            }
+            tokio::time::sleep(CANCEL_POLL).await;
+        }
+    };
+    tokio::select! {
+        done = work => Ok(done),
+        cause = cancelled => Err(cause),
+    }
 }
 
 enum Refusal {
     Driver(mysql_async::Error),
     Timeout(Duration),
+    Cancelled(CancelCause),
 }
 
 async fn connect(to: &Connection, tls: Option<SslOpts>) -> Result<Conn, Refusal> {
     let document = &to.document;
     let limit = Duration::from_millis(document.connect_timeout_ms.max(1));
+    // What is no UTF-8 was refused where the password was read, or comes from a caller of the library.
     let password = to.password().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let mut options = OptsBuilder::default()
         .user(Some(document.user.clone()))
@@ -153,9 +185,11 @@ async fn connect(to: &Connection, tls: Option<SslOpts>) -> Result<Conn, Refusal>
             .ip_or_hostname(document.host.clone().unwrap_or_else(|| "127.0.0.1".to_owned()))
             .tcp_port(document.port.unwrap_or(super::DEFAULT_PORT)),
     };
-    match tokio::time::timeout(limit, Conn::new(options)).await {
-        Ok(opened) => opened.map_err(Refusal::Driver),
-        Err(_) => Err(Refusal::Timeout(limit)),
+    let opening = tokio::time::timeout(limit, Conn::new(options));
+    match unless_cancelled(&to.cancel, opening).await {
+        Ok(Ok(opened)) => opened.map_err(Refusal::Driver),
+        Ok(Err(_)) => Err(Refusal::Timeout(limit)),
+        Err(cause) => Err(Refusal::Cancelled(cause)),
     }
 }
 
@@ -215,6 +249,7 @@ impl Refusal {
             Self::Timeout(limit) => {
                 return ServerError::ConnectTimeout { address, seconds: limit.as_secs() };
             }
+            Self::Cancelled(cause) => return ServerError::Cancelled { address, cause },
             Self::Driver(error) => error,
         };
         match error {

@@ -38,6 +38,7 @@ fn a_flag_overrides_the_file() {
 #[test]
 fn the_keys_of_the_handbook_are_options_of_their_engines() {
     let mut config = Config::default();
+    config.backup.clone.data_dir = Some("/clones".into());
     config.backup.snapshot.btrfs_subvolume = Some("/data/mysql".into());
     config.backup.snapshot.zfs_dataset = Some("tank/mysql".to_owned());
     let own = json!({"dataset": "tank/other"}).as_object().unwrap().clone();
@@ -45,6 +46,7 @@ fn the_keys_of_the_handbook_are_options_of_their_engines() {
     let options = EngineOptions::of_config(&config).by_engine;
     assert_eq!(Value::from(options["btrfs-snapshot"].clone()), json!({"subvolume": "/data/mysql"}));
     assert_eq!(Value::from(options["zfs-snapshot"].clone()), json!({"dataset": "tank/other"}));
+    assert_eq!(Value::from(options["clone"].clone()), json!({"data_dir": "/clones"}));
     assert!(!options.contains_key("lvm-snapshot"));
 }
 

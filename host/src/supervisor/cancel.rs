@@ -6,7 +6,7 @@ use signal_hook::{
     iterator::Signals,
 };
 use std::sync::{
-    Arc, Condvar, Mutex, PoisonError,
+    Arc, Condvar, Mutex, OnceLock, PoisonError,
     atomic::{AtomicU8, Ordering},
 };
 use std::time::Duration;
@@ -52,6 +52,8 @@ pub struct CancelFlag(Arc<State>);
 struct State {
     cause: AtomicU8,
     requests: AtomicU8,
+    /// The time limit whose end has raised the flag, if it was that.
+    passed: OnceLock<Duration>,
     guard: Mutex<()>,
     changed: Condvar,
     /// What the readers and writers of this process look at; raised with this flag.
@@ -117,6 +119,19 @@ impl CancelFlag {
             INTERRUPTED => Some(CancelCause::Interrupted),
             _ => Some(CancelCause::Terminated),
         }
+    }
+
+    /// Sleeps until a time limit is over or the run is cancelled, and cancels it in the first case.
+    pub(crate) fn cancel_after(&self, limit: Duration) {
+        if !self.sleep(limit) {
+            self.0.passed.get_or_init(|| limit);
+            self.cancel(CancelCause::Interrupted);
+        }
+    }
+
+    /// The time limit whose end has cancelled the run, if it was that.
+    pub(crate) fn passed_limit(&self) -> Option<Duration> {
+        self.0.passed.get().copied()
     }
 
     /// True once the run is cancelled.

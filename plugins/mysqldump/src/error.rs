@@ -6,7 +6,7 @@ use dbbackup_sdk::{
     wire::WireError,
 };
 
-use crate::{options::OptionsError, restore::split::SplitError};
+use crate::{dump::SEE_ALL, options::OptionsError, restore::split::SplitError};
 
 /// Server errors in which DDL shows: the table's definition has changed; no such table, column,
 /// schema, routine, trigger, event; not a table of that kind; its tablespace is gone.
@@ -352,6 +352,10 @@ fn names(missing: &[MissingPrivilege]) -> String {
         .iter()
         .map(|one| match &one.requirement.schema {
             Some(schema) => format!("{} on {schema}", one.requirement.privilege),
+            // The one that a narrower choice makes needless.
+            None if one.requirement.privilege == SEE_ALL => {
+                format!("{SEE_ALL} (needed unless `databases` names each schema)")
+            }
             None => one.requirement.privilege.clone(),
         })
         .collect();

@@ -25,6 +25,11 @@ impl Pattern {
         self.object.is_none()
     }
 
+    /// Whether the schema part is a name, without `*` and `?`.
+    pub(crate) fn is_schema_name(&self) -> bool {
+        !self.schema.contains(['*', '?'])
+    }
+
     /// Whether the schema is meant, as a whole or in part.
     pub(crate) fn matches_schema(&self, schema: &str) -> bool {
         matches(&self.schema, schema)

@@ -1,7 +1,9 @@
 //! `--json`: one document on every command, on every outcome.
+use crate::plugin_files::{PluginDirectory, rogue};
 use anyhow::{Context, Result, ensure};
 use dbbackup_testkit::{Flavor, Rig, SampleTables, Server, ServerOptions};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, path::Path};
 
 /// Runs with `--json` and checks the envelope.
 fn document(rig: &Rig, arguments: &[&str], schema: &str, ok: bool) -> Result<Value> {
@@ -48,6 +50,7 @@ fn of_commands_without_a_server() -> Result<()> {
     document(&rig, &["engine", "disable", "mysqldump"], "engine-disable", true)?;
     document(&rig, &["engine", "list"], "engine-list", true)?;
     document(&rig, &["engine", "enable", "mysqldump"], "engine-enable", true)?;
+    plugins_are_added(&rig)?;
     document(&rig, &["engine", "new", "acme"], "engine-new", true)?;
     document(&rig, &["engine", "new", "acme"], "engine-new", false)?;
     let away = ["--host", "127.0.0.1", "--port", "1"];
@@ -58,6 +61,47 @@ fn of_commands_without_a_server() -> Result<()> {
     document(&rig, &["engine", "remove", "mysqldump"], "engine-remove", true)?;
     document(&rig, &["engine", "nonsense"], "engine", false)?;
     document(&rig, &["nonsense"], "usage", false)?;
+    Ok(())
+}
+
+/// What was installed, and then in place of what; a file that is none is refused with its code.
+fn plugins_are_added(rig: &Rig) -> Result<()> {
+    let directory = PluginDirectory::new()?;
+    let into = directory.path().display().to_string();
+    let add = |file: &str, ok| {
+        document(rig, &["--plugin-dir", &into, "engine", "add", file], "engine-add", ok)
+    };
+    let well = rogue("well")?.display().to_string();
+    for replaced in [Value::Null, Value::from("0.1.0")] {
+        let added = add(&well, true)?;
+        let data = &added["data"];
+        ensure!(data["id"] == "well" && data["version"] == "0.1.0", "{added}");
+        ensure!(data["engines"] == json!(["well"]), "{added}");
+        let path = data["path"].as_str().context("no path")?;
+        ensure!(Path::new(path).starts_with(directory.path()) && Path::new(path).is_file());
+        ensure!(data["sha256"].as_str().is_some_and(|digest| digest.len() == 64), "{added}");
+        ensure!(data["replaced"] == replaced, "{added}");
+    }
+    let refused = add(&rogue("no_plugin")?.display().to_string(), false)?;
+    ensure!(refused["error"]["code"] == "E-PLUGIN-NOTE", "{refused}");
+    Ok(())
+}
+
+#[test]
+fn a_configuration_that_is_ignored_is_among_the_warnings() -> Result<()> {
+    let rig = Rig::without_plugins()?;
+    let file = rig.path("dbbackup.yaml");
+    std::fs::write(&file, "plugins:\n  trust: dev\n")?;
+    std::fs::set_permissions(&file, Permissions::from_mode(0o666))?;
+    for command in ["version", "list"] {
+        let document = document(&rig, &[command], command, true)?;
+        ensure!(
+            document["warnings"]
+                == json!(["configuration file dbbackup.yaml is ignored: everybody can write it; \
+                           --config takes it all the same"]),
+            "{document}"
+        );
+    }
     Ok(())
 }
 

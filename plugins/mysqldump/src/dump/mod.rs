@@ -20,6 +20,8 @@ use dbbackup_sdk::{
     server::{LockBudget, Session},
 };
 
+pub(crate) use privilege::SEE_ALL;
+
 use self::{
     catalogue::{Catalogue, Selection},
     emit::Emitter,

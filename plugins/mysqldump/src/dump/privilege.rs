@@ -6,6 +6,9 @@ use dbbackup_sdk::server::{Grants, MissingPrivilege, Requirement, Session};
 use super::catalogue::Selection;
 use crate::error::EngineError;
 
+/// Shows every schema, whatever the account may do in it. Nothing less is sure to: `RELOAD` and its like
+/// do not on either family.
+pub(crate) const SEE_ALL: &str = "SHOW DATABASES";
 /// Privileges on every schema that is dumped.
 const ON_SCHEMAS: [&str; 4] = ["SELECT", "SHOW VIEW", "TRIGGER", "EVENT"];
 
@@ -21,7 +24,11 @@ pub(super) fn check(meta: &mut Session, selection: &Selection) -> Result<Grants,
     for schema in &schemas {
         required.extend(ON_SCHEMAS.map(|privilege| Requirement::on_schema(privilege, schema)));
     }
-    let mut missing = grants.missing(&required);
+    let mut missing = Vec::new();
+    if !selection.names_every_schema() {
+        missing.extend(missing_to_see_all(&grants));
+    }
+    missing.extend(grants.missing(&required));
     missing.extend(missing_for_routines(meta, &grants));
     if missing.is_empty() {
         return Ok(grants);
@@ -31,6 +38,17 @@ pub(super) fn check(meta: &mut Session, selection: &Selection) -> Result<Grants,
         account: format!("'{}'@'{}'", account.user, account.host),
         missing: joined(missing, &grants),
     })
+}
+
+/// A server does not tell an account of schemas in which it may do nothing: what is to be dumped out of
+/// all schemas can only be known by those who see all. A partial revoke hides a schema from `SELECT`,
+/// not from the privilege to see it.
+fn missing_to_see_all(grants: &Grants) -> Option<MissingPrivilege> {
+    let see_all = Requirement::global(SEE_ALL);
+    if grants.allows(&Requirement::global("SELECT")) {
+        return None;
+    }
+    grants.missing([&see_all]).into_iter().next()
 }
 
 /// Privileges on the whole server: for the snapshot's position and its lock.

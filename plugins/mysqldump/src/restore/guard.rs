@@ -1,26 +1,31 @@
 //! Keeps a restore from overwriting what was there before it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use dbbackup_sdk::server::{
     Session, SessionError,
     quote::{self, Escaping},
 };
 
-use super::target::objects_in;
+use super::present::{Present, TableNames};
 
 /// Knows what each schema held when the restore first came to it.
 #[derive(Debug)]
 pub(super) struct Guard {
     force: bool,
     session: Session,
-    before: BTreeMap<String, BTreeSet<String>>,
+    names: TableNames,
+    before: BTreeMap<String, Present>,
 }
 
 impl Guard {
     /// With `force`, nothing is guarded.
-    pub(super) fn new(force: bool, session: Session) -> Self {
-        Self { force, session, before: BTreeMap::new() }
+    ///
+    /// # Errors
+    /// The server cannot be asked.
+    pub(super) fn new(force: bool, mut session: Session) -> Result<Self, SessionError> {
+        let names = TableNames::of(&mut session)?;
+        Ok(Self { force, session, names, before: BTreeMap::new() })
     }
 
     /// Whether a schema may be filled: it was empty, or not there.
@@ -59,11 +64,12 @@ impl Guard {
         Ok(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
     }
 
-    fn before(&mut self, schema: &str) -> Result<&BTreeSet<String>, SessionError> {
-        if !self.before.contains_key(schema) {
-            let objects = objects_in(&mut self.session, schema)?;
-            self.before.insert(schema.to_owned(), objects);
-        }
-        Ok(self.before.entry(schema.to_owned()).or_default())
+    fn before(&mut self, schema: &str) -> Result<&Present, SessionError> {
+        Ok(match self.before.entry(self.names.key(schema)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                unknown.insert(Present::in_schema(&mut self.session, schema, self.names)?)
+            }
+        })
     }
 }

@@ -9,6 +9,7 @@ mod excerpt;
 mod guard;
 pub(crate) mod head;
 mod plan;
+mod present;
 pub(crate) mod split;
 mod target;
 
@@ -37,7 +38,7 @@ pub(crate) fn run(
     if run.request.force {
         target.drop_replaced(&plan::tables(&run.request.manifest), &choice)?;
     }
-    let guard = Guard::new(run.request.force, target.connect_another()?);
+    let guard = Guard::new(run.request.force, target.connect_another()?)?;
     let mut applier = Applier::new(&mut target.session, choice, guard, options, &run.host);
     applier.begin()?;
 

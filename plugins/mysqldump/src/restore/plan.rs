@@ -7,12 +7,13 @@ use dbbackup_sdk::{
         manifest::{Manifest, SourceRecord},
         restore::RestorePlan,
     },
-    server::{Session, SessionError, quote},
+    server::{Session, quote},
 };
 
 use super::{
     chosen::Choice,
-    target::{Target, objects_in},
+    present::{Present, TableNames},
+    target::Target,
 };
 use crate::{
     error::{EngineError, RestoreError},
@@ -96,11 +97,12 @@ fn check_existing(
     manifest: &Manifest,
     choice: &Choice,
 ) -> Result<(), EngineError> {
+    let names = TableNames::of(session)?;
     let mut existing = Vec::new();
     for schema in schemas(manifest) {
         if choice.wants_whole_schema(&schema) {
             let name = choice.target_schema(&schema);
-            if !is_empty(session, name)? {
+            if !Present::in_schema(session, name, names)?.is_empty() {
                 existing.push(name.to_owned());
             }
         }
@@ -110,10 +112,6 @@ fn check_existing(
     } else {
         Err(RestoreError::Exists { schemas: existing }.into())
     }
-}
-
-fn is_empty(session: &mut Session, schema: &str) -> Result<bool, SessionError> {
-    Ok(objects_in(session, schema)?.is_empty())
 }
 
 fn steps(manifest: &Manifest, choice: &Choice, options: &Options, address: &str) -> Vec<String> {

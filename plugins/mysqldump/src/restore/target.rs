@@ -1,15 +1,10 @@
 //! The server that is restored into: its session, and what it is asked and told.
 
-use std::collections::BTreeSet;
-
 use dbbackup_sdk::{
     RestoreRun,
     document::{connection::PASSWORD_SECRET, manifest::CoordinatesRecord},
     position::GtidSet,
-    server::{
-        CancelWatch, Session, SessionError,
-        quote::{self, Escaping},
-    },
+    server::{CancelWatch, Session, SessionError, quote},
     wire::{ConnectOptions, Secret},
 };
 
@@ -132,23 +127,4 @@ impl Target {
         self.session.execute(statement)?;
         Ok(())
     }
-}
-
-/// Names of everything in a schema; nothing at all if there is no such schema.
-///
-/// # Errors
-/// As [`Session::query`].
-pub(super) fn objects_in(
-    session: &mut Session,
-    schema: &str,
-) -> Result<BTreeSet<String>, SessionError> {
-    let literal = quote::string(schema, Escaping::Backslash);
-    let table = session.query(format!(
-        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {literal} \
-         UNION ALL SELECT ROUTINE_NAME FROM information_schema.ROUTINES \
-         WHERE ROUTINE_SCHEMA = {literal} \
-         UNION ALL SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = {literal}"
-    ))?;
-    let names = table.records().filter_map(|record| record.at(0));
-    Ok(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
 }

@@ -25,6 +25,11 @@ impl Selection {
         Self { databases: options.database_patterns(), exclude: options.exclude_patterns() }
     }
 
+    /// Whether `databases` gives each schema by its name: then no other matters, seen or unseen.
+    pub(crate) fn names_every_schema(&self) -> bool {
+        !self.databases.is_empty() && self.databases.iter().all(Pattern::is_schema_name)
+    }
+
     /// The schemas to dump out of all that there are; the rest goes to `excluded`.
     ///
     /// # Errors

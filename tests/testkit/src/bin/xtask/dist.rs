@@ -13,12 +13,25 @@ pub(crate) struct DistArgs {
     /// Where to put it; what an earlier run has put there is replaced.
     #[arg(long, default_value = "target/dist")]
     prefix: PathBuf,
+    /// How it is built: `release` for use, `dev` for a try of what the tests have built already.
+    #[arg(long, value_enum, default_value_t = Profile::Release)]
+    profile: Profile,
+}
+
+/// A profile of cargo.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Profile {
+    Release,
+    Dev,
 }
 
 pub(crate) fn run(args: &DistArgs) -> Result<()> {
     let prefix = workspace_root()?.join(&args.prefix);
-    println!("== release build");
-    let product = Product::release()?;
+    println!("== build");
+    let product = match args.profile {
+        Profile::Release => Product::release()?,
+        Profile::Dev => Product::built()?,
+    };
     let binary = prefix.join("bin/dbbackup");
     let plugins = prefix.join("lib/dbbackup/plugins");
     remove_earlier(&plugins)?;

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<()> {
     }
     guests.wait()?;
     let outcome = run_tests(args, &product_file)?;
-    outcome.report()
+    outcome.report(args.filter.as_deref())
 }
 
 const CLIPPY: [&str; 8] =
@@ -105,7 +105,7 @@ fn runners(args: &TestArgs) -> Result<Vec<Command>> {
     println!("== tests");
     tests.args(["nextest", "run", "--workspace", "--no-fail-fast", "--retries=0"]);
     tests.args(["--config-file", "tests/nextest.toml", "--color=never"]).args(&args.filter);
-    tests.arg("--no-tests=pass");
+    tests.arg("--no-tests=fail");
     if args.acceptance {
         tests.args(["--profile", "acceptance"]);
     }
@@ -134,7 +134,14 @@ fn run_watched(command: &mut Command, times: &mut Times) -> Result<bool> {
 }
 
 impl TestOutcome {
-    fn report(&self) -> Result<()> {
+    /// Says what came of the run; one without any test is a mistake in the filter, and no success.
+    fn report(&self, filter: Option<&str>) -> Result<()> {
+        if self.times.len() == 0 {
+            match filter {
+                Some(filter) => bail!("no test ran: no name of one contains {filter:?}"),
+                None => bail!("no test ran"),
+            }
+        }
         println!("== the {SLOWEST} slowest of {} tests", self.times.len());
         for (seconds, name) in self.times.slowest(SLOWEST) {
             println!("   {seconds:8.2} s  {name}");
@@ -156,3 +163,6 @@ fn cargo() -> Result<Command> {
     cargo.current_dir(workspace_root()?);
     Ok(cargo)
 }
+
+#[cfg(test)]
+mod tests;
