@@ -153,7 +153,8 @@ fn back_up(
     let name = args.engine.as_ref().unwrap_or(&context.config.backup.engine);
     let donor = args.clone.donor(name, context)?;
     let connection = context.connection(&args.connection)?;
-    let connection = args.clone.connection(connection, donor.as_ref())?;
+    let connection =
+        args.clone.connection(connection, donor.as_ref())?.cancelled_by(&context.cancel);
     context.doing(format!("backup of {}", connection.address()));
     let registry = context.registry();
     let output = Destination { given: output, registry: &registry, options: target_options };

@@ -2,9 +2,8 @@
 use crate::{
     cli::UsageError,
     command::Context,
-    config::{CloneConfig, CloneRemoteConfig},
+    config::CloneRemoteConfig,
     connection::{Connection, password_from_file},
-    engine_options::EngineOptions,
     env,
     exit::Failure,
 };
@@ -72,9 +71,6 @@ enum CloneDdl {
     /// It waits.
     Block,
 }
-
-/// The engine that the flags are for.
-const ENGINE: &str = "clone";
 
 /// Why a donor's account cannot log in with what is there.
 const NO_DONOR_PASSWORD: &str = "the donor's account needs a password of its own, that of the \
@@ -187,24 +183,6 @@ impl CloneArgs {
             options.push(("donor_user", donor.user.clone().into()));
         }
         options
-    }
-
-    /// Adds the directory of the configuration for the methods that have use for one; what flags,
-    /// `--engine-option` and `engines.clone` say goes before it.
-    pub(super) fn add_data_dir(&self, options: &mut EngineOptions, config: &CloneConfig) {
-        let Some(directory) = &config.data_dir else {
-            return;
-        };
-        let flag = self.clone_method.map(name);
-        let given = || options.given.iter().rev().find(|(key, _)| key == "method");
-        let configured = || options.by_engine.get(ENGINE)?.get("method")?.as_str();
-        let method = flag
-            .or_else(|| given().map(|(_, method)| method.clone()))
-            .or_else(|| configured().map(str::to_owned));
-        if matches!(method.as_deref(), Some("local" | "recipient")) {
-            let options = options.by_engine.entry(ENGINE.to_owned()).or_default();
-            options.entry("data_dir").or_insert_with(|| directory.display().to_string().into());
-        }
     }
 
     fn is_recipient(&self) -> bool {

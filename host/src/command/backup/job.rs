@@ -30,16 +30,14 @@ pub(super) fn options(
     let given = args.engine_options.iter().cloned().map(|option| (option.key, option.value));
     let lists = [("databases", &args.databases), ("exclude", &args.exclude)];
     let required = lists.into_iter().filter(|(_, names)| !names.is_empty());
-    let mut options = EngineOptions {
+    Ok(EngineOptions {
         given: given.collect(),
         required: required
             .map(|(name, names)| (name, names.clone().into()))
             .chain(args.clone.options(donor))
             .collect(),
         ..EngineOptions::of_config(&context.config)
-    };
-    args.clone.add_data_dir(&mut options, &context.config.backup.clone);
-    Ok(options)
+    })
 }
 
 /// Everything that the run needs to know.

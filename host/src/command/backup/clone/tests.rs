@@ -1,9 +1,7 @@
-//! The password of one server is never sent to another, and the directory of the configuration is
-//! for the methods that have use for one.
+//! The password of one server is never sent to another.
 use super::*;
 use clap::Parser;
 use dbbackup_plugin_api::document::connection::ConnectionDocument;
-use serde_json::json;
 
 #[derive(Parser)]
 struct Flags {
@@ -57,34 +55,4 @@ fn a_donor_gets_its_own_password_and_another_servers_never() {
         assert_eq!(sent(None, other, None), Ok(None));
     }
     assert_eq!(sent(None, same(), Some(b"secret")), Ok(Some(b"secret".to_vec())));
-}
-
-/// The directory of `engines.clone` after the configuration's was added.
-fn directory(flags: &[&str], engine_options: &[(&str, &str)], engine: Value) -> Option<String> {
-    let config = CloneConfig { data_dir: Some("/clones".into()), ..CloneConfig::default() };
-    let own = engine.as_object().cloned().unwrap_or_default();
-    let mut options = EngineOptions {
-        by_engine: [("clone".to_owned(), own)].into(),
-        given: engine_options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-        required: Vec::new(),
-    };
-    let flags = Flags::try_parse_from([&["dbbackup"], flags].concat()).unwrap();
-    flags.clone.add_data_dir(&mut options, &config);
-    Some(options.by_engine["clone"].get("data_dir")?.as_str()?.to_owned())
-}
-
-#[test]
-fn the_configured_directory_is_for_methods_local_and_recipient() {
-    let none = || json!({});
-    let clones = Some("/clones".to_owned());
-    assert_eq!(directory(&["--clone-method", "local"], &[], none()), clones);
-    assert_eq!(directory(&["--clone-method", "recipient"], &[], none()), clones);
-    assert_eq!(directory(&[], &[("method", "local")], none()), clones);
-    assert_eq!(directory(&[], &[], json!({"method": "recipient"})), clones);
-    let own = json!({"method": "local", "data_dir": "/own"});
-    assert_eq!(directory(&[], &[], own), Some("/own".to_owned()));
-
-    assert_eq!(directory(&[], &[], none()), None);
-    assert_eq!(directory(&["--clone-method", "protocol"], &[], json!({"method": "local"})), None);
-    assert_eq!(directory(&[], &[("method", "protocol")], json!({"method": "local"})), None);
 }
