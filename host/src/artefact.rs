@@ -26,11 +26,14 @@ use std::{
 
 mod chosen;
 mod directory;
+mod objects;
 mod opened;
 mod streams;
 
 use chosen::ChosenMembers;
 pub(crate) use directory::DirectoryMembers;
+use objects::{check_objects, facts_of};
+pub(crate) use objects::{first_path, object_path};
 pub(crate) use opened::{OpenArtefact, remote_manifest};
 use streams::Source;
 pub(crate) use streams::{EntryReader, StreamEntry};
@@ -262,9 +265,8 @@ impl Identified {
             Ok(Arc::new(file))
         };
         match objects {
-            // The name may have been changed since; of several, it cannot.
-            [] | [_] => open(path),
-            several => joined(several, |name| open(&path.with_file_name(name))),
+            [] => open(path),
+            objects => joined(objects, |name| open(&object_path(path, objects, name))),
         }
     }
 
@@ -368,47 +370,15 @@ pub fn open_manifest(artefact: &Path) -> Result<Manifest, ArtefactError> {
 
 /// Compares what can be compared without reading the artefact.
 pub(crate) fn check_belonging(artefact: &Path, manifest: &Manifest) -> Result<(), ArtefactError> {
-    let facts = facts_of(artefact)?;
+    let facts = facts_of(&first_path(artefact, &manifest.objects))?;
     let mismatch = |what: String| Err(ArtefactError::Mismatch { path: artefact.to_owned(), what });
     let is_directory = manifest.encoding.container == Container::Directory.to_string();
     match (facts.is_dir(), is_directory) {
         (true, true) => Ok(()),
-        (false, false) => check_objects(artefact, facts.len(), &manifest.objects),
+        (false, false) => check_objects(artefact, &manifest.objects),
         (true, false) => mismatch("it is a directory, the manifest is that of a file".to_owned()),
         (false, true) => mismatch("it is a file, the manifest is that of a directory".to_owned()),
     }
-}
-
-/// What the system knows of a file that a manifest speaks of.
-fn facts_of(path: &Path) -> Result<std::fs::Metadata, ArtefactError> {
-    std::fs::metadata(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => {
-            ArtefactError::Mismatch { path: path.to_owned(), what: "it is missing".to_owned() }
-        }
-        _ => ArtefactError::io(path, source),
-    })
-}
-
-/// Compares the sizes of the objects that an artefact continues in; `first_bytes` has the one that bears
-/// its name.
-fn check_objects(
-    artefact: &Path,
-    first_bytes: u64,
-    objects: &[ObjectRecord],
-) -> Result<(), ArtefactError> {
-    for (number, object) in objects.iter().enumerate() {
-        let path =
-            if number == 0 { artefact.to_owned() } else { artefact.with_file_name(&object.name) };
-        let found = match number {
-            0 => first_bytes,
-            _ => facts_of(&path)?.len(),
-        };
-        if found != object.size_bytes {
-            let what = format!("it has {found} bytes, the manifest says {}", object.size_bytes);
-            return Err(ArtefactError::Mismatch { path, what });
-        }
-    }
-    Ok(())
 }
 
 /// The encoding that a manifest records.

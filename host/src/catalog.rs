@@ -3,6 +3,7 @@
 //! Order is by what a backup contains (the instant at which it was consistent, else its start), never
 //! by times or order of files. Bytes without a manifest are shown as incomplete, never as a backup.
 use crate::{
+    artefact::{first_path, object_path},
     exit::{Classified, Exit},
     manifest::ManifestError,
     pipeline::Encoding,
@@ -19,6 +20,7 @@ use dbbackup_plugin_api::document::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeSet,
     ffi::OsStr,
     fs::{self, File},
     io::{self, BufReader, Cursor, Read, Seek},
@@ -142,7 +144,7 @@ impl Catalog {
         }
         artefacts.sort();
         artefacts.dedup();
-        Ok(Self::sorted(artefacts.iter().map(|path| look_at(path)).collect()))
+        Ok(Self::sorted(without_objects(artefacts.iter().map(|path| look_at(path)).collect())))
     }
 
     /// Newest first; what has no instant sorts behind everything that has one.
@@ -214,6 +216,23 @@ fn artefact_of(path: &Path) -> Option<PathBuf> {
     ours.then(|| path.to_owned())
 }
 
+/// The artefacts without those that are objects of others: what replaced a backup in a store, and was copied
+/// from there, has objects with names of their own.
+fn without_objects(mut entries: Vec<CatalogEntry>) -> Vec<CatalogEntry> {
+    let objects_of = |entry: &CatalogEntry| -> Vec<PathBuf> {
+        let (Some(artefact), Some(head)) = (entry.artefact.local(), &entry.backup) else {
+            return Vec::new();
+        };
+        head.objects.iter().map(|object| artefact.with_file_name(&object.name)).collect()
+    };
+    let objects: BTreeSet<PathBuf> = entries.iter().flat_map(objects_of).collect();
+    entries.retain(|entry| {
+        let path = entry.artefact.local();
+        !path.is_some_and(|path| objects.contains(path) && !manifest_path(path).exists())
+    });
+    entries
+}
+
 /// What an artefact is, told by its manifest and its size.
 fn look_at(artefact: &Path) -> CatalogEntry {
     let place = Place::from(artefact);
@@ -252,15 +271,26 @@ impl CatalogEntry {
 
 /// What of the bytes is not there.
 fn missing_bytes(artefact: &Path, head: &BackupHead) -> Option<String> {
-    match fs::metadata(artefact) {
-        Err(_) => Some("its bytes are missing".to_owned()),
-        Ok(facts) if facts.is_dir() => None,
-        Ok(facts) => {
-            let expected: u64 = head.objects.iter().map(|object| object.size_bytes).sum();
-            (facts.len() != expected)
-                .then(|| format!("it has {} bytes instead of {expected}", facts.len()))
-        }
+    match fs::metadata(first_path(artefact, &head.objects)) {
+        Err(_) => return Some("its bytes are missing".to_owned()),
+        Ok(facts) if facts.is_dir() => return None,
+        Ok(_) if head.objects.is_empty() => return Some("its manifest names no bytes".to_owned()),
+        Ok(_) => {}
     }
+    head.objects.iter().find_map(|object| {
+        let expected = object.size_bytes;
+        let name = &object.name;
+        match fs::metadata(object_path(artefact, &head.objects, name)) {
+            Err(_) => Some(format!("object {name} is missing")),
+            Ok(facts) if facts.len() == expected => None,
+            Ok(facts) if head.objects.len() == 1 => {
+                Some(format!("it has {} bytes instead of {expected}", facts.len()))
+            }
+            Ok(facts) => {
+                Some(format!("object {name} has {} bytes instead of {expected}", facts.len()))
+            }
+        }
+    })
 }
 
 /// Reads a manifest without keeping its members.

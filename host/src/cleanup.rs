@@ -1,19 +1,23 @@
 //! `dbbackup cleanup`: removes what crashed runs left, by their journals and, in a location, by name.
 use crate::{
-    exit::Failure,
+    exit::{Classified, Exit, Failure},
     lock::{LOCK_ENDING, RunLock},
-    pipeline::Encoding,
-    remote::{Place, RemoteTarget, TargetPlace},
+    pipeline::{Encoding, EncodingError},
+    remote::{Place, Refusal, RemoteError, RemoteTarget, TargetPlace},
     supervisor::{
         CancelFlag, Observer, Runtime, Secrets,
         undo::{Undo, UndoReport, UndoState},
     },
-    target::{MANIFEST_ENDING, PARTIAL_ENDING, TargetError, durable, kept_artefact, recover},
+    target::{
+        MANIFEST_ENDING, MARKER_ENDING, PARTIAL_ENDING, TargetError, durable, kept_artefact,
+        recover,
+    },
 };
 use serde::Serialize;
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -81,6 +85,15 @@ pub fn run(
     Ok(CleanupReport { undone, leftovers })
 }
 
+/// There is nothing where it was to be cleaned up, so that the name is more likely wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("{place} is neither a backup nor a folder with anything in it")]
+struct NothingThere {
+    place: String,
+    /// Endings that would make it a backup's name without a look.
+    source: EncodingError,
+}
+
 /// Uploads and markers first: what they name is no leftover of a replacement.
 fn clean_place(
     place: &TargetPlace,
@@ -88,11 +101,39 @@ fn clean_place(
     runtime: &Runtime<'_>,
     cancel: &CancelFlag,
 ) -> Result<Vec<Leftover>, Failure> {
-    let place = &if place.looks_like_artefact() { place.clone() } else { place.as_folder() };
     let target = RemoteTarget::open(place, runtime, cancel)?;
-    let mut leftovers = uploads::clean(&target, request)?;
-    leftovers.extend(replaced::clean(&target, request)?);
+    if place.looks_like_artefact() || has_run_or_manifest(&target)? {
+        return clean_target(&target, request);
+    }
+    let folder = RemoteTarget::open(&place.as_folder(), runtime, cancel)?;
+    let leftovers = clean_target(&folder, request)?;
+    match Encoding::from_output_name(&place.name) {
+        Err(source) if leftovers.is_empty() && folder.list("")?.objects.is_empty() => {
+            Err(NothingThere { place: place.to_string(), source }.into())
+        }
+        _ => Ok(leftovers),
+    }
+}
+
+fn clean_target(
+    target: &Arc<RemoteTarget>,
+    request: &CleanupRequest,
+) -> Result<Vec<Leftover>, Failure> {
+    let mut leftovers = uploads::clean(target, request)?;
+    leftovers.extend(replaced::clean(target, request)?);
     Ok(leftovers)
+}
+
+/// True if a run has made the place's name that of a backup, whatever it ends in.
+fn has_run_or_manifest(target: &RemoteTarget) -> Result<bool, RemoteError> {
+    for ending in [MANIFEST_ENDING, MARKER_ENDING] {
+        match target.head(&format!("{}{ending}", target.place().name)) {
+            Ok(_) => return Ok(true),
+            Err(error) if error.refusal() == Some(Refusal::Missing) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
 }
 
 /// Removes partial files whose run is gone, and ends interrupted replacements.
@@ -140,4 +181,18 @@ fn artefact_of_leftover(path: &Path) -> Option<PathBuf> {
         (None, None) => return kept_artefact(path),
     };
     Encoding::from_output_name(artefact).is_ok().then(|| path.with_file_name(artefact))
+}
+
+impl Classified for NothingThere {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn code(&self) -> String {
+        "E-CLEANUP-PLACE".to_owned()
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("look at its name; an address of a folder may end in /".to_owned())
+    }
 }

@@ -5,6 +5,7 @@ mod credentials;
 mod faults;
 mod interrupted;
 mod locks;
+mod manifest_unanswered;
 mod objects;
 mod reading;
 mod refusals;

@@ -76,3 +76,34 @@ fn a_manifest_that_has_outlived_its_artefact_is_one_incomplete_entry() {
     assert_eq!(catalog.newest(), None);
     assert!(Catalog::scan(&directory.path().join("never.tar")).is_err());
 }
+
+#[test]
+fn a_backup_of_several_objects_is_whole_where_they_lie_beside_its_manifest() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    // As copied from a store where it had replaced another.
+    let mut document = manifest("db.tar", "db.b1.tar", 10);
+    let mut continued = document.objects[0].clone();
+    continued.name = "db.b1.tar.0002".to_owned();
+    continued.size_bytes = 4;
+    document.objects.push(continued);
+    fs::write(at("db.tar.manifest.json"), manifest::to_bytes(&document).unwrap()).unwrap();
+    fs::write(at("db.b1.tar"), [0; 10]).unwrap();
+    let only = || {
+        let catalog = Catalog::scan(directory.path()).unwrap();
+        assert_eq!(catalog.entries.len(), 1, "{catalog:?}");
+        let entry = catalog.entries[0].clone();
+        assert_eq!(entry.artefact, at("db.tar").into());
+        entry.state
+    };
+    let incomplete = |why: &str| EntryState::Incomplete { why: why.to_owned() };
+    assert_eq!(only(), incomplete("object db.b1.tar.0002 is missing"));
+    fs::write(at("db.b1.tar.0002"), [0; 3]).unwrap();
+    assert_eq!(only(), incomplete("object db.b1.tar.0002 has 3 bytes instead of 4"));
+    fs::write(at("db.b1.tar.0002"), [0; 4]).unwrap();
+    assert!(!matches!(only(), EntryState::Incomplete { .. }));
+    // Under the name of the backup it is the same.
+    fs::copy(at("db.b1.tar"), at("db.tar")).unwrap();
+    fs::remove_file(at("db.b1.tar")).unwrap();
+    assert!(!matches!(only(), EntryState::Incomplete { .. }));
+}

@@ -298,7 +298,7 @@ pub fn exit_of(code: ErrorCode) -> Exit {
         ErrorCode::CONNECT | ErrorCode::AUTH => Exit::Server,
         ErrorCode::LOCK_BUDGET => Exit::LockBudget,
         ErrorCode::LOCKED => Exit::Locked,
-        ErrorCode::SINK_IO | ErrorCode::TARGET => Exit::Target,
+        ErrorCode::SINK_IO | ErrorCode::TARGET | ErrorCode::UNANSWERED => Exit::Target,
         ErrorCode::NO_SPACE => Exit::NoSpace,
         ErrorCode::INTEGRITY => Exit::VerificationFailed,
         ErrorCode::TIMEOUT => Exit::Timeout,

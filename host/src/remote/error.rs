@@ -44,6 +44,8 @@ pub enum Refusal {
     Exists,
     /// These credentials may not do it.
     Denied,
+    /// The request was not answered: it may have been carried out, and still may be.
+    Unanswered,
     /// Anything else.
     Other,
 }
@@ -73,6 +75,7 @@ pub(super) fn refusal_of(error: &PluginError) -> Refusal {
             ErrorCode::PRECONDITION => Refusal::Missing,
             ErrorCode::SAFETY => Refusal::Exists,
             ErrorCode::AUTH | ErrorCode::PRIVILEGE => Refusal::Denied,
+            ErrorCode::UNANSWERED => Refusal::Unanswered,
             _ => Refusal::Other,
         },
         _ => Refusal::Other,

@@ -8,6 +8,7 @@ use crate::{
     },
 };
 use dbbackup_plugin_api::document::undo::UndoRecord;
+use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -58,9 +59,39 @@ pub(crate) enum HostRecord {
         /// When it started, as the kernel counts it: another process of the same number is not it.
         start_ticks: u64,
     },
+    /// A manifest that a store may have taken, or may still take: it has not answered. What the engine
+    /// that serves the store has written for it stays as long.
+    CommitInDoubt {
+        /// Where the manifest would be.
+        manifest: String,
+        /// The engine.
+        engine: String,
+        /// When the store had not answered, seconds since 1970.
+        since_s: u64,
+    },
 }
 
+/// How long a store may take with a request that it has not answered, seconds.
+const LATEST_S: u64 = 60 * 60;
+
 impl HostRecord {
+    /// A commit that a store has not answered until now.
+    pub(crate) fn commit_in_doubt(manifest: String, engine: String) -> Self {
+        Self::CommitInDoubt { manifest, engine, since_s: now_s() }
+    }
+
+    /// The engine whose records cannot be undone yet because of this one, and why.
+    pub(crate) fn doubt(&self) -> Option<(&str, String)> {
+        match self {
+            Self::CommitInDoubt { manifest, engine, since_s }
+                if now_s().saturating_sub(*since_s) < LATEST_S =>
+            {
+                Some((engine, format!("{manifest} may still appear")))
+            }
+            _ => None,
+        }
+    }
+
     /// The record as the journal keeps it.
     ///
     /// # Errors
@@ -108,6 +139,7 @@ impl HostRecord {
             }
             Self::ScratchDirectory { path } => format!("scratch directory {}", path.display()),
             Self::ScratchServer { pid, .. } => format!("scratch server with process id {pid}"),
+            Self::CommitInDoubt { manifest, .. } => format!("unanswered commit of {manifest}"),
         }
     }
 
@@ -139,8 +171,14 @@ impl HostRecord {
                 durable::remove_tree(path)
             }
             Self::ScratchServer { pid, start_ticks } => kill_server(*pid, *start_ticks),
+            // What is known after it, the records of the engine find out.
+            Self::CommitInDoubt { .. } => Ok(()),
         }
     }
+}
+
+fn now_s() -> u64 {
+    u64::try_from(Timestamp::now().as_second()).unwrap_or(0)
 }
 
 /// The lock of an artefact; none if its directory is gone, and everything in it.
@@ -192,5 +230,16 @@ mod tests {
             (refused.exit(), refused.code().as_str()),
             (Exit::Precondition, "E-JOURNAL-PATH")
         );
+    }
+
+    #[test]
+    fn a_commit_is_in_doubt_for_an_hour() {
+        let doubt = HostRecord::commit_in_doubt("s3://b/m".to_owned(), "s3-stream".to_owned());
+        let why = "s3://b/m may still appear".to_owned();
+        assert_eq!(doubt.doubt(), Some(("s3-stream", why)));
+        let HostRecord::CommitInDoubt { manifest, engine, since_s } = doubt else { unreachable!() };
+        let later = HostRecord::CommitInDoubt { manifest, engine, since_s: since_s - LATEST_S };
+        assert_eq!(later.doubt(), None);
+        later.undo().unwrap();
     }
 }

@@ -57,9 +57,24 @@ fn with_hint(failure: &Failure) -> String {
 }
 
 fn is_scratch_directory(open: &OpenRecord) -> bool {
+    matches!(host(open), Some(HostRecord::ScratchDirectory { .. }))
+}
+
+/// The host's own record, if it is one.
+fn host(open: &OpenRecord) -> Option<HostRecord> {
     let record = HostRecord::from_undo_record(&open.record);
-    open.owner == RecordOwner::Host
-        && record.is_ok_and(|record| matches!(record, HostRecord::ScratchDirectory { .. }))
+    record.ok().filter(|_| open.owner == RecordOwner::Host)
+}
+
+/// Why a record stays for now: a commit that is in doubt keeps the records of its engine, and itself.
+fn kept_by(hosts: &[HostRecord], open: &OpenRecord) -> Option<String> {
+    let (_, why) = match &open.owner {
+        RecordOwner::Engine { engine, .. } => {
+            hosts.iter().filter_map(HostRecord::doubt).find(|(by, _)| by == engine)?
+        }
+        RecordOwner::Host => return Some(host(open)?.doubt()?.1),
+    };
+    Some(why)
 }
 
 /// Undoes records.
@@ -103,12 +118,18 @@ impl Undo<'_> {
         let run_id = journal.run_id().to_owned();
         let mut reports = Vec::new();
         let mut engine_left_something = false;
-        for (number, open) in journal.open_records() {
+        let records = journal.open_records();
+        let hosts: Vec<HostRecord> = records.iter().filter_map(|(_, open)| host(open)).collect();
+        for (number, open) in records {
             // The engine's next try needs what is in there: locks of tools that still run.
             if engine_left_something && is_scratch_directory(&open) {
                 continue;
             }
-            let state = match self.undo_one(&run_id, &open) {
+            let undone = match kept_by(&hosts, &open) {
+                Some(why) => Err(why),
+                None => self.undo_one(&run_id, &open),
+            };
+            let state = match undone {
                 Ok(true) => match journal.done(number) {
                     Ok(()) => UndoState::Undone,
                     Err(error) => UndoState::Left { why: Failure::from(error).chain() },
@@ -183,5 +204,41 @@ impl Undo<'_> {
             message,
             fields: serde_json::Map::new(),
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(owner: RecordOwner, record: &HostRecord) -> OpenRecord {
+        OpenRecord { owner, record: record.to_undo_record().unwrap() }
+    }
+
+    fn engine(name: &str) -> RecordOwner {
+        RecordOwner::Engine { plugin: "p".to_owned(), engine: name.to_owned() }
+    }
+
+    #[test]
+    fn a_commit_in_doubt_keeps_what_its_engine_has_written() {
+        let doubt = HostRecord::commit_in_doubt("s3://b/m".to_owned(), "s3-stream".to_owned());
+        let scratch = HostRecord::ScratchDirectory { path: "/scratch".into() };
+        let is_kept = |hosts: &[HostRecord], open: &OpenRecord| kept_by(hosts, open).is_some();
+        let hosts = [scratch.clone(), doubt.clone()];
+        assert!(is_kept(&hosts, &open(engine("s3-stream"), &scratch)));
+        assert!(
+            is_kept(&hosts, &open(RecordOwner::Host, &doubt)),
+            "else the next run knows nothing"
+        );
+        assert!(!is_kept(&hosts, &open(engine("clone"), &scratch)));
+        assert!(!is_kept(&hosts, &open(RecordOwner::Host, &scratch)));
+        let old = HostRecord::CommitInDoubt {
+            manifest: "s3://b/m".to_owned(),
+            engine: "s3-stream".to_owned(),
+            since_s: 0,
+        };
+        let hosts = [old.clone()];
+        assert!(!is_kept(&hosts, &open(engine("s3-stream"), &scratch)));
+        assert!(!is_kept(&hosts, &open(RecordOwner::Host, &old)));
     }
 }

@@ -11,7 +11,8 @@ use crate::{
     pipeline::Encoding,
     remote::{Refusal, RemoteError, RemoteTarget, TargetPlace},
     supervisor::{
-        CancelFlag, Runtime, job::TargetOutput, runtime::is_run_id, undo::never_cancelled,
+        CancelFlag, Runtime, host_record::HostRecord, job::TargetOutput, runtime::is_run_id,
+        undo::never_cancelled,
     },
 };
 use dbbackup_plugin_api::document::{
@@ -47,6 +48,14 @@ pub enum PlaceError {
     Changed {
         /// The object.
         name: String,
+    },
+    /// The store has not answered, so that the manifest may be there, or come to be.
+    #[error("whether {manifest} was written is not known")]
+    InDoubt {
+        /// The manifest.
+        manifest: String,
+        /// What became of the request.
+        source: Box<RemoteError>,
     },
     /// The name says nothing.
     #[error("{place} names no backup")]
@@ -131,21 +140,16 @@ impl RemoteOutput {
     }
 
     /// Puts the manifest, which makes the objects a backup, and removes what is not needed any more.
-    /// On an error there is the old backup, or none, as before the run.
+    /// On an error there is the old backup, or none, as before the run; unless nobody knows, which
+    /// `in_doubt` is told: then the objects stay until no manifest can come to name them any more.
     pub(crate) fn commit(
         self,
         manifest: &Manifest,
         markers: &[String],
         runtime: &Runtime<'_>,
+        in_doubt: impl FnOnce(HostRecord) -> Result<(), Failure>,
     ) -> Result<TargetPlace, Failure> {
-        let target = RemoteTarget::open(&self.place, runtime, never_cancelled())?;
-        let name = self.manifest_name();
-        let bytes = manifest::to_bytes(manifest)?;
-        expect_objects(&target, manifest)?;
-        let put = target.put(&name, self.existing == Existing::Refuse, &bytes);
-        if let Err(error) = put {
-            confirm(&target, manifest, error)?;
-        }
+        let target = self.put_manifest(manifest, runtime, in_doubt)?;
         // Nothing that goes wrong from here on makes the backup less of one.
         let old = self.old.iter().flat_map(|old| self.own_objects(old));
         let kept: Vec<_> = manifest.objects.iter().map(|object| &object.name).collect();
@@ -167,6 +171,39 @@ impl RemoteOutput {
             }
         }
         Ok(self.place)
+    }
+
+    /// Puts the manifest, and answers where it was put: the place may be served by another worker then.
+    fn put_manifest(
+        &self,
+        manifest: &Manifest,
+        runtime: &Runtime<'_>,
+        in_doubt: impl FnOnce(HostRecord) -> Result<(), Failure>,
+    ) -> Result<Arc<RemoteTarget>, Failure> {
+        let target = RemoteTarget::open(&self.place, runtime, never_cancelled())?;
+        let name = self.manifest_name();
+        let bytes = manifest::to_bytes(manifest)?;
+        expect_objects(&target, manifest)?;
+        let put = target.put(&name, self.existing == Existing::Refuse, &bytes);
+        let Err(error) = put else { return Ok(target) };
+        // A worker that is gone says nothing more, and the store may.
+        let asked = match &error {
+            RemoteError::Refused { .. } => Ok(target),
+            RemoteError::Worker(_) | RemoteError::Answer { .. } => {
+                RemoteTarget::open(&self.place, runtime, never_cancelled())
+            }
+        };
+        let error = match asked.map(|target| (confirm(&target, manifest, error), target)) {
+            Ok((Ok(()), target)) => return Ok(target),
+            Ok((Err(error), _)) | Err(error) => error,
+        };
+        if !may_be_done(&error) {
+            return Err(error.into());
+        }
+        let manifest = self.place.named(&name).to_string();
+        let engine = self.place.engine.engine.clone();
+        in_doubt(HostRecord::commit_in_doubt(manifest.clone(), engine))?;
+        Err(PlaceError::InDoubt { manifest, source: Box::new(error) }.into())
     }
 
     /// The objects of the backup that is replaced, as far as they bear its name: a manifest that was copied
@@ -281,10 +318,19 @@ fn confirm(
     target: &Arc<RemoteTarget>,
     manifest: &Manifest,
     error: RemoteError,
-) -> Result<(), Failure> {
+) -> Result<(), RemoteError> {
     match remote_manifest(target) {
         Ok(there) if there.id == manifest.id => Ok(()),
-        Ok(_) | Err(_) => Err(error.into()),
+        Ok(_) | Err(_) => Err(error),
+    }
+}
+
+/// True if a request may have been carried out, now or later: it was not answered, or the worker that
+/// has sent it is gone.
+fn may_be_done(error: &RemoteError) -> bool {
+    match error {
+        RemoteError::Refused { refusal, .. } => *refusal == Refusal::Unanswered,
+        RemoteError::Worker(_) | RemoteError::Answer { .. } => true,
     }
 }
 
@@ -364,7 +410,7 @@ impl Classified for PlaceError {
     fn exit(&self) -> Exit {
         match self {
             Self::Exists { .. } => Exit::Refused,
-            Self::Changed { .. } => Exit::Target,
+            Self::Changed { .. } | Self::InDoubt { .. } => Exit::Target,
             Self::NoName { .. } => Exit::Usage,
         }
     }
@@ -375,6 +421,10 @@ impl Classified for PlaceError {
             Self::Changed { .. } => {
                 "somebody else writes or cleans up there: look who, and run it again"
             }
+            Self::InDoubt { .. } => {
+                "dbbackup list tells whether there is a backup; what this run has written stays for an \
+                 hour, and dbbackup cleanup then removes it if no manifest names it"
+            }
             Self::NoName { .. } => "end it with a name, such as s3://bucket/path/backup.tar.gz",
         };
         Some(text.to_owned())
@@ -384,97 +434,11 @@ impl Classified for PlaceError {
         match self {
             Self::Exists { .. } => "E-TARGET-EXISTS".to_owned(),
             Self::Changed { .. } => "E-TARGET-CHANGED".to_owned(),
+            Self::InDoubt { .. } => "E-TARGET-IN-DOUBT".to_owned(),
             Self::NoName { .. } => "E-TARGET-NAME".to_owned(),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::supervisor::job::ErrorReport;
-
-    fn refused(retryable: bool) -> RemoteError {
-        let report = ErrorReport {
-            code: "E-TARGET".to_owned(),
-            exit: Exit::Target.code(),
-            message: "503".to_owned(),
-            causes: Vec::new(),
-            hint: None,
-            retryable,
-        };
-        let what = "look at s3://bucket/db.sql".to_owned();
-        RemoteError::Refused { what, refusal: Refusal::Other, source: report.into() }
-    }
-
-    /// Asks until the deadline for what is refused so often; answers whether it came, and the looks.
-    fn looks(until: Instant, refusals: u32, retryable: bool) -> (bool, u32) {
-        let mut looks = 0;
-        let answer = Patience { until, pause: Duration::ZERO }.ask(|| {
-            looks += 1;
-            if looks <= refusals { Err(refused(retryable)) } else { Ok(()) }
-        });
-        (answer.is_ok(), looks)
-    }
-
-    #[test]
-    fn a_place_in_trouble_is_asked_again_for_a_time() {
-        let later = Instant::now() + LONGEST_OUTAGE;
-        assert_eq!(looks(later, 3, true), (true, 4));
-        assert_eq!(looks(later, 3, false), (false, 1));
-        assert_eq!(looks(later, u32::MAX, true), (false, MOST_LOOKS));
-        assert_eq!(looks(Instant::now(), 3, true), (false, 1));
-    }
-
-    #[test]
-    fn an_object_of_another_size_or_checksum_is_not_what_was_written() {
-        let sum = |text: &str| Some(text.to_owned());
-        let unchanged = |size_bytes, there: Option<&str>, written: Option<&str>| {
-            let facts = ObjectFacts {
-                key: "db.sql".to_owned(),
-                size_bytes,
-                etag: None,
-                modified: None,
-                checksum: there.and_then(sum),
-                extra: serde_json::Map::new(),
-            };
-            let object = ObjectRecord {
-                name: "db.sql".to_owned(),
-                size_bytes: 7,
-                sha256: String::new(),
-                checksum: written.and_then(sum),
-            };
-            is_unchanged(&facts, &object)
-        };
-        assert!(unchanged(7, None, None));
-        assert!(!unchanged(8, None, None));
-        assert!(unchanged(7, Some("crc64nvme:a="), Some("crc64nvme:a=")));
-        assert!(!unchanged(7, Some("crc64nvme:b="), Some("crc64nvme:a=")));
-        assert!(unchanged(7, None, Some("crc64nvme:a=")), "the store does not say");
-        assert!(unchanged(7, Some("sha256:c="), Some("crc64nvme:a=")), "they cannot be compared");
-    }
-
-    #[test]
-    fn objects_tell_the_backup_that_they_are_a_part_of() {
-        let id = "20261201T122457Z-b158c3";
-        for name in ["db.tar.gz", "db.sql", "a.b.sql.zst.age"] {
-            let stamped = stamped(name, id);
-            for object in [name, stamped.as_str()] {
-                let expected = Some((object, name.to_owned()));
-                assert_eq!(artefact_of_object(object), expected);
-                let continued = format!("{object}.0002");
-                assert_eq!(artefact_of_object(&continued), expected, "{continued}");
-            }
-        }
-        assert_eq!(artefact_of_object("db.tar.gz.2"), None);
-        assert_eq!(artefact_of_object("db.sql.manifest.json"), None);
-        assert_eq!(artefact_of_object("db.1.sql"), Some(("db.1.sql", "db.1.sql".to_owned())));
-    }
-
-    #[test]
-    fn the_objects_of_a_replacement_have_names_of_their_own_and_their_ending() {
-        assert_eq!(stamped("db.tar.gz", "b1"), "db.b1.tar.gz");
-        assert_eq!(stamped("db.sql.zst.age", "b1"), "db.b1.sql.zst.age");
-        assert_eq!(stamped("db", "b1"), "db.b1");
-    }
-}
+mod tests;

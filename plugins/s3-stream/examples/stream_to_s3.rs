@@ -54,14 +54,22 @@ fn run() -> Result<(), Box<dyn Error>> {
 }
 
 fn upload(mut stream: RunningStream) -> Result<Uploaded, Box<dyn Error>> {
-    copy(&mut io::stdin().lock(), &mut stream)?;
+    if let Err(error) = copy(&mut io::stdin().lock(), &mut stream) {
+        // Dropping it would do, but would not say whether parts are left that cost.
+        stream.abort_blocking()?;
+        return Err(error.into());
+    }
     Ok(stream.complete_blocking()?)
 }
 
 fn upload_in_a_runtime(mut stream: RunningStream) -> Result<Uploaded, Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
-        copy_async(&mut io::stdin().lock(), &mut stream).await?;
+        if let Err(error) = copy_async(&mut io::stdin().lock(), &mut stream).await {
+            // Dropped here, it would still be at it when the program ends.
+            stream.abort().await?;
+            return Err(error.into());
+        }
         Ok(stream.complete().await?)
     })
 }

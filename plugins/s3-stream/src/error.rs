@@ -184,6 +184,14 @@ pub enum S3Error {
         /// Its URL.
         object: String,
     },
+    /// An object was to be written, and an attempt was not answered.
+    #[error("{object} may be there, or still appear: the store has not answered every attempt")]
+    InDoubt {
+        /// Its URL.
+        object: String,
+        /// What the last attempt was told.
+        source: Box<S3Error>,
+    },
     /// What ended the upload before.
     #[error(transparent)]
     Latched(Arc<S3Error>),
@@ -237,6 +245,7 @@ impl Classify for S3Error {
             Self::Refused { .. } | Self::GaveUp { .. } | Self::Unanswered { .. } => {
                 ErrorCode::TARGET
             }
+            Self::InDoubt { .. } => ErrorCode::UNANSWERED,
             Self::Missing { .. } => ErrorCode::PRECONDITION,
             Self::Exists { .. } | Self::Unguarded { .. } | Self::ForeignMarker { .. } => {
                 ErrorCode::SAFETY
@@ -261,6 +270,7 @@ impl Classify for S3Error {
             }
             Self::Host(error) => return error.hint(),
             Self::Latched(error) => return error.hint(),
+            Self::InDoubt { source, .. } => return source.hint(),
             Self::Location { .. } => "write it as s3://BUCKET or s3://BUCKET/PREFIX",
             Self::Authorities { .. } | Self::Tls(_) => {
                 "option ca_file names a PEM file with certificates of authorities"
@@ -315,6 +325,9 @@ fn refused_hint(step: &Step, refusal: &Refusal) -> Option<String> {
         "the store may not be able to encrypt as asked: see option encryption"
     } else if refusal.is_too_long() {
         "something between here and the store may ignore Range: check option endpoint and proxies"
+    } else if refusal.is_conflict() {
+        "another request for this object did not come to its end: look who else writes to it, and \
+         start again"
     } else if !refusal.is_answer() {
         "check option endpoint, the network and, over https, option ca_file"
     } else {

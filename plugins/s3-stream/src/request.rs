@@ -103,6 +103,11 @@ impl Requests {
         Self { deadline, hurry: Some(deadline), ..self.clone() }
     }
 
+    /// How long a request is tried again.
+    pub(crate) fn longest(&self) -> Duration {
+        self.deadline
+    }
+
     /// The same for a request that must get through an outage even if it is the first one.
     pub(crate) fn patient(&self) -> Self {
         Self { patient: true, ..self.clone() }

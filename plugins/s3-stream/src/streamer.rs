@@ -154,7 +154,7 @@ impl Uploaded {
 }
 
 /// A stream into an object: [`Write`] outside of a runtime, [`AsyncWrite`] in any tokio runtime.
-/// Dropped before it is complete, it removes what was stored.
+/// Dropped before it is complete, it removes what was stored; [`abort`](Self::abort) says whether it has.
 pub struct RunningStream {
     canceller: Canceller,
     state: State,
@@ -162,6 +162,9 @@ pub struct RunningStream {
 
 /// Something that gives the upload back when it is done.
 type Work = Pin<Box<dyn Future<Output = (Box<ObjectUpload>, Result<(), S3Error>)> + Send>>;
+
+/// The removal of everything that was stored.
+type GivingUp = Pin<Box<dyn Future<Output = Result<(), S3Error>> + Send>>;
 
 enum State {
     /// Bytes can be taken as long as the part has room.
@@ -196,6 +199,46 @@ impl RunningStream {
     /// As for [`complete`](Self::complete).
     pub fn complete_blocking(self) -> Result<Uploaded, S3Error> {
         runtime::block_on(self.complete())?
+    }
+
+    /// Gives the upload up and removes what was stored of it; when this returns, nothing is left. Dropping
+    /// the stream does the same, and inside of a runtime does not wait for it. Each request is tried again
+    /// for 20 seconds. There is no run marker to remove: only backups of `dbbackup` have one.
+    ///
+    /// # Errors
+    /// What keeps it from being removed, such as [`S3Error::GaveUp`]: parts may still take room.
+    /// [`S3Error::Unanswered`] if the object may still appear, because the store was told to make it
+    /// visible by a [`complete`](Self::complete) that was not answered.
+    pub async fn abort(mut self) -> Result<(), S3Error> {
+        let Some(giving_up) = self.giving_up() else { return Ok(()) };
+        // On our runtime: the caller's may have no timer, and this goes on if nobody waits any more.
+        let given_up = runtime::runtime()?.spawn(giving_up).await;
+        given_up.map_err(|_| S3Error::Panicked { object: "the stream".to_owned() })?
+    }
+
+    /// The same for programs without a runtime.
+    ///
+    /// # Errors
+    /// As for [`abort`](Self::abort).
+    pub fn abort_blocking(self) -> Result<(), S3Error> {
+        runtime::block_on(self.abort())?
+    }
+
+    /// What removes everything that was stored; none if the stream has ended. Whoever still sends a part
+    /// stops at once.
+    fn giving_up(&mut self) -> Option<GivingUp> {
+        let giving_up: GivingUp = match mem::replace(&mut self.state, State::Ended) {
+            State::Ended => return None,
+            State::Idle(mut upload) => {
+                Box::pin(async move { upload.abort(GIVE_UP_DEADLINE, None).await })
+            }
+            State::Busy(work) => Box::pin(async move {
+                let (mut upload, _) = work.await;
+                upload.abort(GIVE_UP_DEADLINE, None).await
+            }),
+        };
+        self.canceller.cancel();
+        Some(giving_up)
     }
 
     /// The upload, once it is not busy any more.
@@ -319,31 +362,20 @@ impl AsyncWrite for RunningStream {
 
 impl Drop for RunningStream {
     fn drop(&mut self) {
-        let work: Pin<Box<dyn Future<Output = ()> + Send>> =
-            match mem::replace(&mut self.state, State::Ended) {
-                State::Ended => return,
-                State::Idle(mut upload) => Box::pin(async move { give_up(&mut upload).await }),
-                State::Busy(work) => Box::pin(async move {
-                    let (mut upload, _) = work.await;
-                    give_up(&mut upload).await;
-                }),
-            };
-        self.canceller.cancel();
+        let Some(giving_up) = self.giving_up() else { return };
+        let warned = async {
+            if let Err(error) = giving_up.await {
+                tracing::warn!(error = %shown(&error), "parts of an upload are left");
+            }
+        };
         // Inside of a runtime nobody may block: then it happens while the program goes on.
         let is_inside = tokio::runtime::Handle::try_current().is_ok();
-        let removed = match runtime::runtime() {
-            Ok(runtime) if is_inside => {
-                drop(runtime.spawn(work));
-                Ok(())
+        match runtime::runtime() {
+            Ok(runtime) if is_inside => drop(runtime.spawn(warned)),
+            Ok(runtime) => runtime.block_on(warned),
+            Err(error) => {
+                tracing::warn!(error = %shown(&error), "parts of an upload may be left");
             }
-            Ok(runtime) => {
-                runtime.block_on(work);
-                Ok(())
-            }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = removed {
-            tracing::warn!(error = %shown(&error), "parts of an upload may be left");
         }
     }
 }
@@ -370,5 +402,14 @@ mod tests {
     #[test]
     fn a_stream_that_nothing_was_written_to_is_dropped_in_peace() {
         drop(CloudStreamer::new(StreamerConfig::new("bucket", "key")).unwrap().start());
+    }
+
+    #[test]
+    fn a_stream_that_nothing_was_written_to_is_aborted_with_nothing_to_remove() {
+        let stream = || CloudStreamer::new(StreamerConfig::new("bucket", "key")).unwrap().start();
+        stream().abort_blocking().unwrap();
+        // From inside of a runtime that has no timer, too.
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(stream().abort()).unwrap();
     }
 }

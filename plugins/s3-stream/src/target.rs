@@ -203,7 +203,12 @@ impl S3Target {
             if_absent: object.if_absent,
         };
         // A manifest must get through, also where it is the first thing that a process says.
-        let answer = self.store.patient().put(&put).await?;
+        let (store, silence) = self.store.patient().watched();
+        let answer = match store.put(&put).await {
+            Ok(answer) => answer,
+            Err(error) if silence.was_met() => return Err(self.after_silence(&key, error).await),
+            Err(refused) => return Err(refused),
+        };
         let mut facts = ObjectFacts {
             key: object.key.clone(),
             size_bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
@@ -217,6 +222,16 @@ impl S3Target {
             facts.extra.insert("degraded".to_owned(), vec![clause].into());
         }
         Ok(facts)
+    }
+
+    /// What a refusal means after an attempt that was not answered. An object in the way that can be seen is
+    /// somebody else's, or it would have been taken for this one.
+    async fn after_silence(&self, key: &str, error: S3Error) -> S3Error {
+        let is_in_the_way = matches!(error, S3Error::Exists { .. });
+        if is_in_the_way && matches!(self.store.head(key).await, Ok(Some(_))) {
+            return error;
+        }
+        S3Error::InDoubt { object: self.store.url(key), source: Box::new(error) }
     }
 
     async fn look_at(&self, key: &ObjectKey) -> Result<ObjectFacts, S3Error> {

@@ -1,6 +1,6 @@
 //! What a store was told to make visible and has not answered: it may appear long after whoever asked
 //! for it is gone, and is kept in mind until it cannot any more.
-use super::Cloud;
+use super::{Cloud, url};
 use anyhow::{Context as _, Result, ensure};
 use dbbackup_testkit::{Fault, FaultRule, S3Operation, Signal, wait_until};
 use std::{
@@ -64,24 +64,94 @@ fn without_an_answer_the_record_stays_until_nothing_can_appear_any_more() -> Res
     let report = cleanup()?.to_string();
     ensure!(report.contains("may still appear"), "it is forgotten: {report}");
     // An hour later it cannot appear any more.
-    let records = records_with("unanswered_s", &cloud.rig.state_dir())?;
-    ensure!(records.len() == 1, "records {records:?}");
-    for record in records {
-        let text = fs::read_to_string(&record)?;
-        fs::write(&record, an_hour_earlier(&text)?)?;
-    }
+    let_an_hour_pass(&cloud, "unanswered_s")?;
     let report = cleanup()?;
     ensure!(report[0]["state"]["state"] == "undone", "{report}");
     ensure!(cleanup()? == serde_json::json!([]), "it is looked for for ever");
     cloud.expect_objects(&[])
 }
 
+/// Sets the time in the one journal that has a field of this name back.
+fn let_an_hour_pass(cloud: &Cloud, field: &str) -> Result<()> {
+    let records = records_with(field, &cloud.rig.state_dir())?;
+    ensure!(records.len() == 1, "records {records:?}");
+    for record in records {
+        let text = fs::read_to_string(&record)?;
+        fs::write(&record, an_hour_earlier(&text, field)?)?;
+    }
+    Ok(())
+}
+
 /// The record with another time of the question.
-fn an_hour_earlier(text: &str) -> Result<String> {
-    let (before, rest) = text.split_once("\"unanswered_s\":").context("no time in it")?;
+fn an_hour_earlier(text: &str, field: &str) -> Result<String> {
+    let field = format!("\"{field}\":");
+    let (before, rest) = text.split_once(&field).context("no time in it")?;
     let digits = rest.trim_start();
     let end = digits.find(|c: char| !c.is_ascii_digit()).context("no end of it")?;
     let (time, after) = digits.split_at(end);
     let time: u64 = time.parse()?;
-    Ok(format!("{before}\"unanswered_s\":{}{after}", time - 3601))
+    Ok(format!("{before}{field}{}{after}", time - 3601))
+}
+
+const MANIFEST: &str = "db.sql.manifest.json";
+
+/// Replaces a backup while the place, from the manifest on, answers nothing, and does with the manifest
+/// what the fault says. Answers the id of the old backup.
+fn replaced_without_an_answer(cloud: &Cloud, fault: Fault) -> Result<String> {
+    cloud.stream("mysqldump", "db.sql").run()?.expect_success()?;
+    let old = id(cloud)?;
+    cloud.proxy.forget();
+    cloud.proxy.add(FaultRule::on(S3Operation::Put, fault).key_suffix(MANIFEST));
+    let run = cloud.stream("mysqldump", "db.sql").args(["--force"]);
+    let run = run.args(["--target-option", "retry_deadline_s=4"]).start()?;
+    wait_until("the manifest is being put", PATIENCE, || {
+        let puts = cloud.proxy.requests_of(S3Operation::Put);
+        Ok(puts.iter().any(|put| put.key.ends_with(MANIFEST)))
+    })?;
+    cloud.proxy.add(FaultRule::on(S3Operation::Get, Fault::Reset).key_suffix(MANIFEST));
+    let outcome = run.wait()?;
+    outcome
+        .expect_exit(6)?
+        .expect_stderr("db.sql.manifest.json was written is not known")?
+        .expect_stderr("db.sql.manifest.json may still appear")?;
+    cloud.proxy.clear();
+    Ok(old)
+}
+
+fn id(cloud: &Cloud) -> Result<String> {
+    let info = cloud.data(&["info", &url("db.sql")])?;
+    Ok(info["id"].as_str().context("an id")?.to_owned())
+}
+
+#[test]
+fn a_manifest_that_was_taken_without_an_answer_is_of_the_new_backup() -> Result<()> {
+    let cloud = Cloud::start(1000)?;
+    let old = replaced_without_an_answer(&cloud, Fault::LostAnswer)?;
+    ensure!(id(&cloud)? != old, "the store has the new manifest");
+    cloud.dbbackup(&["cleanup"]).run()?.expect_exit(1)?;
+    cloud.dbbackup(&["verify", &url("db.sql")]).run()?.expect_success()?;
+    let_an_hour_pass(&cloud, "since_s")?;
+    cloud.dbbackup(&["cleanup", &url("")]).run()?.expect_success()?;
+    cloud.expect_good("db.sql")?;
+    let names = cloud.names()?;
+    ensure!(names.len() == 2, "orphans, or too little: {names:?}");
+    cloud.expect_nothing_left()
+}
+
+#[test]
+fn a_manifest_that_never_arrived_leaves_the_old_backup_and_no_orphan() -> Result<()> {
+    let cloud = Cloud::start(1000)?;
+    let old = replaced_without_an_answer(&cloud, Fault::Reset)?;
+    ensure!(id(&cloud)? == old, "nothing has replaced it");
+    cloud.dbbackup(&["verify", &url("db.sql")]).run()?.expect_success()?;
+    // Until nothing can appear any more, what a late manifest would name stays.
+    cloud.dbbackup(&["cleanup"]).run()?.expect_exit(1)?;
+    let names = cloud.names()?;
+    ensure!(names.len() == 4, "object, manifest, new object and marker: {names:?}");
+    let_an_hour_pass(&cloud, "since_s")?;
+    cloud.dbbackup(&["cleanup"]).run()?.expect_success()?;
+    cloud.expect_objects(&["db.sql", MANIFEST])?;
+    ensure!(id(&cloud)? == old, "nothing has replaced it");
+    cloud.expect_good("db.sql")?;
+    cloud.expect_nothing_left()
 }

@@ -1,6 +1,7 @@
 //! One bucket of a store: its requests by name, each tried again as `request` says. Keys are those
 //! of the bucket here.
 
+mod conflict;
 mod objects;
 mod uploads;
 
@@ -11,6 +12,7 @@ use std::{fmt, time::Duration};
 
 use aws_sdk_s3::Client;
 
+use self::conflict::Conflicts;
 use crate::{
     client::{Connected, client},
     clock::StoreClock,
@@ -76,6 +78,17 @@ impl Store {
     pub(crate) fn watched(&self) -> (Self, Silence) {
         let (requests, silence) = self.requests.watched();
         (self.with_requests(requests), silence)
+    }
+
+    /// What one request meets of others for the same object, within the time that it is tried again.
+    fn conflicts(&self) -> Conflicts {
+        Conflicts::within(self.requests.longest())
+    }
+
+    /// The same store, with what conflicts have left of the time.
+    fn after(&self, conflicts: &Conflicts) -> Self {
+        let left = conflicts.left().map(|left| self.requests.within(left));
+        self.with_requests(left.unwrap_or_else(|| self.requests.clone()))
     }
 
     fn with_requests(&self, requests: Requests) -> Self {

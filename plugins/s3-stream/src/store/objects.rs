@@ -81,11 +81,6 @@ pub(crate) struct Head {
 /// Size of an object that is read whole, such as a manifest, for the time that one attempt may take.
 const WHOLE_BYTES: u64 = 16 << 20;
 
-/// How often an object is asked for once more while another request for it is under way.
-pub(super) const MOST_CONFLICTS: u32 = 10;
-/// Time between two of those.
-pub(super) const CONFLICT_WAIT: Duration = Duration::from_secs(1);
-
 impl Store {
     /// Writes a small object, asking for less where the store does not know something.
     ///
@@ -95,16 +90,16 @@ impl Store {
         let crc = self.checksum.then(|| Crc64::of(&put.body));
         let wanted = Asks { checksum: crc.is_some(), if_absent: put.if_absent };
         let mut asks = wanted;
-        let mut conflicts = 0;
+        let mut conflicts = self.conflicts();
         loop {
-            match self.put_asking(put, asks, crc).await {
+            match self.after(&conflicts).put_asking(put, asks, crc).await {
                 Ok(answer) => {
                     return Ok(PutAnswer { degraded: asks.lost_condition(wanted), ..answer });
                 }
-                // Most likely an attempt of our own whose answer was lost.
-                Err(error) if error.is(Refusal::is_conflict) && conflicts < MOST_CONFLICTS => {
-                    conflicts += 1;
-                    tokio::time::sleep(CONFLICT_WAIT).await;
+                Err(error) if error.is(Refusal::is_conflict) => {
+                    if let Err(error) = conflicts.wait(error).await {
+                        return self.put_before(put, crc, error).await;
+                    }
                 }
                 Err(error) if error.is(Refusal::is_unmet) => {
                     return self.put_before(put, crc, error).await;

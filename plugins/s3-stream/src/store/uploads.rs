@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use super::{
     Asks, RUN_METADATA, Store,
-    objects::{CONFLICT_WAIT, MOST_CONFLICTS, SMALL, encryption, lock_mode},
+    objects::{SMALL, encryption, lock_mode},
 };
 use crate::{checksum::Crc64, error::S3Error, refusal::Refusal};
 
@@ -167,17 +167,13 @@ impl Store {
     ) -> Result<Completed, S3Error> {
         let wanted = Asks { checksum: whole.is_some(), if_absent };
         let mut asks = wanted;
-        let mut conflicts = 0;
+        let mut conflicts = self.conflicts();
         loop {
-            match self.complete_asking(upload, parts, whole, asks).await {
+            match self.after(&conflicts).complete_asking(upload, parts, whole, asks).await {
                 Ok(completed) => {
                     return Ok(Completed { degraded: asks.lost_condition(wanted), ..completed });
                 }
-                // Most likely an attempt of our own that took longer than it may.
-                Err(error) if error.is(Refusal::is_conflict) && conflicts < MOST_CONFLICTS => {
-                    conflicts += 1;
-                    tokio::time::sleep(CONFLICT_WAIT).await;
-                }
+                Err(error) if error.is(Refusal::is_conflict) => conflicts.wait(error).await?,
                 Err(error) => asks = asks.after(wanted, &error).ok_or(error)?,
             }
         }

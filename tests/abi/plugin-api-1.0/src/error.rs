@@ -39,6 +39,9 @@ impl ErrorCode {
     pub const NO_SPACE: Self = Self(22);
     /// The place where backups live cannot be reached, is not there, or denies access.
     pub const TARGET: Self = Self(23);
+    /// A request to the place where backups live went unanswered: it may have been carried out all the
+    /// same, and still may be, so that nobody must build on its failure.
+    pub const UNANSWERED: Self = Self(24);
     /// Bytes are not what they should be.
     pub const INTEGRITY: Self = Self(30);
     /// A child process failed.
