@@ -228,6 +228,14 @@ impl Claim {
         self.check()
     }
 
+    /// Looks once more whose the marker is, before something becomes visible.
+    ///
+    /// # Errors
+    /// As for [`expect_own`](Self::expect_own).
+    pub(crate) async fn confirm(&self) -> Result<(), S3Error> {
+        self.expect_own(&self.store).await
+    }
+
     /// Names an object, with its upload once it has one.
     ///
     /// # Errors

@@ -84,6 +84,14 @@ impl S3Writer {
         Ok(())
     }
 
+    /// Makes the object visible, unless another run has taken over since the last heartbeat.
+    async fn complete(&mut self) -> Result<Finished, S3Error> {
+        if let Some(claim) = &self.claim {
+            claim.confirm().await?;
+        }
+        self.upload.finish().await
+    }
+
     fn check_claim(&self) -> Result<(), S3Error> {
         self.claim.as_ref().map_or(Ok(()), |claim| claim.check())
     }
@@ -169,8 +177,7 @@ impl ObjectWriter for S3Writer {
 
     fn finish(&mut self) -> Result<ObjectReceipt, Failure> {
         let host = self.host.clone();
-        self.check_claim().map_err(|error| self.upload.fail(error))?;
-        let finished = attend(&host, self.upload.finish());
+        let finished = attend(&host, self.complete());
         let finished = finished.map_err(|error| self.upload.fail(error))?;
         self.ended = true;
         if self.claim.is_none() {
