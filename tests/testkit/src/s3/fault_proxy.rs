@@ -19,12 +19,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
 
 /// What the connections of a proxy share.
 #[derive(Debug)]
 struct Shared {
     server: SocketAddr,
     rules: Mutex<Rules>,
+    /// Told whenever the rules are taken back.
+    cleared: watch::Sender<()>,
     log: Log,
 }
 
@@ -48,8 +51,12 @@ impl S3FaultProxy {
             .context("open the S3 proxy")?;
         let port = listener.local_addr()?.port();
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, server_port));
-        let shared =
-            Arc::new(Shared { server, rules: Mutex::new(Rules::default()), log: Log::default() });
+        let shared = Arc::new(Shared {
+            server,
+            rules: Mutex::new(Rules::default()),
+            cleared: watch::Sender::new(()),
+            log: Log::default(),
+        });
         let accepting = Arc::clone(&shared);
         runtime.spawn(async move {
             loop {
@@ -80,9 +87,11 @@ impl S3FaultProxy {
         self.rules(|rules| rules.add(rule));
     }
 
-    /// Takes every rule back. Faults that a request is in the middle of go on.
+    /// Takes every rule back, and lets go what is held. Other faults that a request is in the middle of
+    /// go on.
     pub fn clear(&self) {
         self.rules(Rules::clear);
+        self.shared.cleared.send_replace(());
     }
 
     /// How many requests have met a fault so far.

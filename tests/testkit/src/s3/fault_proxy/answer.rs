@@ -5,7 +5,10 @@ mod tests;
 use super::Fault;
 use crate::s3::http::{Head, http_date};
 use crate::s3::request::Target;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+/// How far a store lets the time of a signature be off.
+const MOST_SKEW: Duration = Duration::from_secs(15 * 60);
 
 /// An answer made up by the proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +34,14 @@ pub(super) fn instead(fault: Fault, request: &Head, target: &Target) -> Option<A
         Fault::Error200 => error(200, "InternalError"),
         Fault::Expired => error(400, "ExpiredToken"),
         Fault::Skew => error(403, "RequestTimeTooSkewed"),
+        Fault::ClockAhead(by) if !is_signed_at(SystemTime::now() + by, request) => {
+            let mut answer = error(403, "RequestTimeTooSkewed")?;
+            answer.head = altered(fault, answer.head);
+            Some(answer)
+        }
+        Fault::CannotEncrypt if request.header("x-amz-server-side-encryption").is_some() => {
+            error(500, "InternalError")
+        }
         Fault::Deny => error(403, "AccessDenied"),
         Fault::Archived => error(403, "InvalidObjectState"),
         Fault::Conflict => error(409, "ConditionalRequestConflict"),
@@ -38,11 +49,45 @@ pub(super) fn instead(fault: Fault, request: &Head, target: &Target) -> Option<A
         Fault::Reset
         | Fault::LostAnswer
         | Fault::Stall(_)
+        | Fault::Hold
         | Fault::Slow(_)
         | Fault::Corrupt
         | Fault::CorruptGet
+        | Fault::ClockAhead(_)
+        | Fault::HideMissing
+        | Fault::Older(_)
+        | Fault::CannotEncrypt
         | Fault::Truncate => None,
     }
+}
+
+/// The head of a store's answer as a fault has the client see it.
+pub(super) fn altered(fault: Fault, mut head: Head) -> Head {
+    let (name, time) = match fault {
+        Fault::ClockAhead(by) => ("Date", SystemTime::now() + by),
+        Fault::Older(by) => ("Last-Modified", SystemTime::now() - by),
+        _ => return head,
+    };
+    let Some(date) = http_date(time) else { return head };
+    head.remove(name);
+    head.with(name, date)
+}
+
+/// What keys that may not list are answered about something that is not there.
+pub(super) fn denied(request: &Head, target: &Target) -> Answer {
+    error(403, "AccessDenied", request, target)
+}
+
+/// True if a request was signed at about this time.
+fn is_signed_at(time: SystemTime, request: &Head) -> bool {
+    // Of this form, the texts of times are ordered as the times are.
+    let text = |time: SystemTime| {
+        let time = jiff::Timestamp::try_from(time).ok()?;
+        Some(time.strftime("%Y%m%dT%H%M%SZ").to_string())
+    };
+    let (from, to) = (text(time - MOST_SKEW), text(time + MOST_SKEW));
+    let signed = request.header("x-amz-date").map(str::to_owned);
+    signed.is_some() && from <= signed && signed <= to
 }
 
 /// What the proxy answers to a body whose length is not told, as S3 does.

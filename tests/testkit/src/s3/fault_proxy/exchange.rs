@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::watch;
 
 /// The longest answer in chunks that is held to be cut in the middle: a page of a listing.
 const LONGEST_CUT_BYTES: u64 = 4 * 1024 * 1024;
@@ -39,6 +40,8 @@ pub(super) async fn serve(client: TcpStream, shared: Arc<Shared>) {
     let mut reader = BufReader::new(reader);
     while let Ok(Some(head)) = read_head(&mut reader).await {
         let target = Target::of(&head);
+        // Before the rules are asked, so that no end of them is missed.
+        let cleared = shared.cleared.subscribe();
         let fault = shared.rules.lock().unwrap_or_else(PoisonError::into_inner).decide(&target);
         let entry = shared.log.begin(&head, &target, fault);
         let exchange = Exchange {
@@ -48,6 +51,7 @@ pub(super) async fn serve(client: TcpStream, shared: Arc<Shared>) {
             head,
             target,
             fault,
+            cleared,
             entry,
         };
         match exchange.run().await {
@@ -74,6 +78,7 @@ struct Exchange<'a> {
     head: Head,
     target: Target,
     fault: Option<Fault>,
+    cleared: watch::Receiver<()>,
     entry: Arc<Entry>,
 }
 
@@ -118,8 +123,11 @@ impl Exchange<'_> {
 
     /// Passes the request on and the answer back.
     async fn forward(mut self, length: u64) -> io::Result<Next> {
-        if let Some(Fault::Stall(time)) = self.fault {
-            tokio::time::sleep(time).await;
+        match self.fault {
+            Some(Fault::Stall(time)) => tokio::time::sleep(time).await,
+            // An error is the end of the proxy.
+            Some(Fault::Hold) => drop(self.cleared.changed().await),
+            _ => {}
         }
         // A store that is gone resets connections, or refuses them: both end the client's.
         let Ok(store) = TcpStream::connect(self.shared.server).await else {
@@ -169,7 +177,14 @@ impl Exchange<'_> {
     ) -> io::Result<Next> {
         let framing = answer.answer_framing(self.head.word(0))?;
         answer.remove("connection");
+        if let Some(fault) = self.fault {
+            answer = answer::altered(fault, answer);
+        }
         match self.fault {
+            Some(Fault::HideMissing) if answer.status() == Some(404) => {
+                self.answer(answer::denied(&self.head, &self.target)).await?;
+                return Ok(Next::Keep);
+            }
             Some(Fault::LostAnswer) => {
                 tokio::io::copy(store, &mut tokio::io::sink()).await?;
                 return Ok(Next::Reset);

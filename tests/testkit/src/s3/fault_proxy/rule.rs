@@ -22,6 +22,9 @@ pub enum Fault {
     /// Nothing is read and nothing answered for this long; then what has arrived goes on, even if
     /// the client has given up meanwhile, as on a real network.
     Stall(Duration),
+    /// Nothing is read and nothing answered until the rules are taken back; then it goes on as after
+    /// [`Fault::Stall`].
+    Hold,
     /// Bodies pass at this many KiB per second in either direction.
     Slow(u32),
     /// One bit of the request's body arrives flipped at the store.
@@ -37,8 +40,17 @@ pub enum Fault {
     Expired,
     /// `403 RequestTimeTooSkewed`, with the right time in the `Date` header.
     Skew,
+    /// The store's clock is this far ahead of ours: its answers say so, and what is signed by another
+    /// clock is refused with `403 RequestTimeTooSkewed`. For a sink, which checks no signatures.
+    ClockAhead(Duration),
     /// `403 AccessDenied`.
     Deny,
+    /// What the store says is not there is `403 AccessDenied`, as for keys that may not list.
+    HideMissing,
+    /// The store says that it saw the object last this long ago.
+    Older(Duration),
+    /// `500 InternalError` for whatever the store is to encrypt; it takes the rest.
+    CannotEncrypt,
     /// `403 InvalidObjectState`: the object lies in an archive.
     Archived,
     /// `409 ConditionalRequestConflict`: somebody else is at the same key at this moment.

@@ -96,7 +96,8 @@ fn list(objects: &Objects, target: &Target) -> Vec<u8> {
 fn described(head: &Head) -> Headers {
     let lasting = head.headers().iter().filter(|(name, _)| {
         let name = name.to_lowercase();
-        name.starts_with("x-amz-meta-") || name.starts_with("x-amz-server-side-encryption")
+        let kept = ["x-amz-meta-", "x-amz-server-side-encryption", "x-amz-storage-class"];
+        kept.iter().any(|known| name.starts_with(known))
     });
     lasting.cloned().collect()
 }
