@@ -6,6 +6,7 @@ mod faults;
 mod interrupted;
 mod locks;
 mod manifest_unanswered;
+mod markers;
 mod objects;
 mod reading;
 mod refusals;
