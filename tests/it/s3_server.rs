@@ -2,7 +2,7 @@
 use anyhow::{Context as _, Result, ensure};
 use dbbackup_testkit::{
     Fault, FaultRule, S3_BUCKET, S3Client, S3Failure, S3FaultProxy, S3Operation, S3Options,
-    S3Server, S3Sink, S3Store,
+    S3Server, S3Sink, S3Store, wait_until,
 };
 use std::time::{Duration, Instant};
 
@@ -179,6 +179,34 @@ fn time_passes(behind: &Behind) -> Result<()> {
     Ok(())
 }
 
+fn what_is_held_goes_on_when_the_rules_are_taken_back(behind: &Behind) -> Result<()> {
+    behind.proxy.forget();
+    behind.once(S3Operation::Put, Fault::Hold);
+    std::thread::scope(|scope| {
+        let held = scope.spawn(|| behind.client.put("held", "on its way"));
+        let arrives = wait_until("the request arrives", Duration::from_secs(30), || {
+            Ok(!behind.proxy.requests_of(S3Operation::Put).is_empty())
+        });
+        let there = behind.direct.head("held");
+        behind.proxy.clear();
+        let put = held.join().map_err(|_| anyhow::anyhow!("the client has panicked"))?;
+        arrives?;
+        ensure!(there?.is_none(), "it was not held");
+        Ok(put?)
+    })?;
+    ensure!(behind.direct.get("held")? == b"on its way", "another content");
+    Ok(())
+}
+
+fn what_is_missing_is_denied_and_nothing_else(behind: &Behind) -> Result<()> {
+    behind.once(S3Operation::Get, Fault::HideMissing);
+    let denied = failure("a missing object", behind.client.get("nowhere"))?;
+    ensure!(denied.status == Some(403) && denied.is("AccessDenied"), "{denied}");
+    behind.once(S3Operation::Get, Fault::HideMissing);
+    ensure!(behind.client.get("held")? == b"on its way", "another content");
+    Ok(())
+}
+
 fn bits_are_flipped(behind: &Behind) -> Result<()> {
     behind.once(S3Operation::Put, Fault::Corrupt);
     behind.client.put("flipped", vec![7; MIB])?;
@@ -234,6 +262,8 @@ fn each_fault_is_what_it_says() -> Result<()> {
     refusals_have_their_status_and_code(&behind)?;
     connections_end_before_and_after_the_deed(&behind)?;
     time_passes(&behind)?;
+    what_is_held_goes_on_when_the_rules_are_taken_back(&behind)?;
+    what_is_missing_is_denied_and_nothing_else(&behind)?;
     bits_are_flipped(&behind)?;
     successes_are_none(&behind)?;
     requests_are_on_record(&behind)
