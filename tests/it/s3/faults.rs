@@ -197,12 +197,32 @@ fn an_outage_when_the_backup_is_committed_is_waited_for() -> Result<()> {
 
 #[test]
 fn a_conflict_that_passes_is_no_backup_in_the_way() -> Result<()> {
-    let cloud = Cloud::start(1000)?;
+    let cloud = Cloud::start(14_000)?;
     let conflict = FaultRule::on(S3Operation::Put, Fault::Conflict);
-    cloud.proxy.add(conflict.clone().key_suffix(".manifest.json").first(2));
-    cloud.proxy.add(conflict.key_suffix(".run.json").first(1));
+    cloud.proxy.add(conflict.clone().key_suffix(MANIFEST).first(2));
+    cloud.proxy.add(conflict.key_suffix(MARKER).first(1));
+    cloud.proxy.add(FaultRule::on(S3Operation::Complete, Fault::Conflict).first(1));
     cloud.stream("mysqldump", "db.sql").run()?.expect_success()?;
-    ensure!(cloud.proxy.faults() == 3, "{} conflicts", cloud.proxy.faults());
+    ensure!(cloud.proxy.faults() == 4, "{} conflicts", cloud.proxy.faults());
+    let completions = cloud.proxy.requests_of(S3Operation::Complete);
+    let answers: Vec<_> = completions.iter().map(|request| request.status).collect();
+    ensure!(answers == [Some(409), Some(200)], "{answers:?}");
+    cloud.expect_objects(&["db.sql", "db.sql.manifest.json"])?;
+    cloud.dbbackup(&["verify", &url("db.sql")]).run()?.expect_success()?;
+    Ok(())
+}
+
+#[test]
+fn a_clock_that_is_called_wrong_once_ends_no_run() -> Result<()> {
+    let cloud = Cloud::start(14_000)?;
+    for (operation, key_suffix) in REQUESTS {
+        cloud.proxy.add(FaultRule::on(operation, Fault::Skew).key_suffix(key_suffix).first(1));
+    }
+    cloud.stream("mysqldump", "db.sql").run()?.expect_success()?;
+    for (operation, key_suffix) in REQUESTS {
+        let met = met(&cloud, operation, key_suffix);
+        ensure!(met == 1, "{met} {operation:?} of {key_suffix} were called wrong");
+    }
     cloud.expect_objects(&["db.sql", "db.sql.manifest.json"])?;
     cloud.dbbackup(&["verify", &url("db.sql")]).run()?.expect_success()?;
     Ok(())

@@ -148,6 +148,27 @@ fn keys_that_may_only_write_are_enough() -> Result<()> {
 }
 
 #[test]
+fn keys_that_may_not_list_are_told_of_what_is_missing_that_it_is_denied() -> Result<()> {
+    let cloud = Cloud::start(14_000)?;
+    for operation in [S3Operation::Get, S3Operation::Head] {
+        cloud.proxy.add(FaultRule::on(operation, Fault::HideMissing));
+    }
+    cloud.proxy.add(FaultRule::on(S3Operation::List, Fault::Deny));
+    cloud.stream("mysqldump", "db.sql").run()?.expect_success()?;
+    let requests = cloud.proxy.requests();
+    let denied = requests.iter().filter(|request| request.status == Some(403)).count();
+    ensure!(denied > 0, "nothing was denied");
+    cloud.expect_objects(&["db.sql", "db.sql.manifest.json"])?;
+    // What is there is seen, and not written over.
+    cloud.stream("mysqldump", "db.sql").run()?.expect_exit(23)?.expect_stderr("--force")?;
+    cloud.stream("mysqldump", "db.sql").args(["--force"]).run()?.expect_success()?;
+    ensure!(cloud.names()?.len() == 2, "the old backup is left: {:?}", cloud.names()?);
+    cloud.proxy.clear();
+    cloud.expect_good("db.sql")?;
+    cloud.expect_nothing_left()
+}
+
+#[test]
 fn a_slow_store_is_read_by_several_requests_at_a_time() -> Result<()> {
     let cloud = Cloud::start(40_000)?;
     cloud.stream("mysqldump", "db.sql").run()?.expect_success()?;

@@ -1,6 +1,6 @@
 //! The uploader as a library: the example of the handbook's "Direct Cloud Streaming", run on a real store.
 use anyhow::{Context as _, Result, ensure};
-use dbbackup_testkit::{Random, S3_BUCKET, S3Access, S3Options, S3Server, S3Sink, build_examples};
+use dbbackup_testkit::{Random, S3_BUCKET, S3Access, S3Options, S3Server, build_examples};
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
@@ -58,38 +58,4 @@ pub(super) fn begin(example: &Path, access: &S3Access, key: &str) -> Command {
     let mut run = Command::new(example);
     run.args([&access.endpoint, S3_BUCKET, key]).envs(access.env()).stdin(Stdio::piped());
     run
-}
-
-#[test]
-fn memory_is_that_of_the_parts_on_their_way() -> Result<()> {
-    const PART_BYTES: u64 = 8 << 20;
-    const WORKERS: u64 = 4;
-    let example = example()?;
-    let sink = S3Sink::start()?;
-    let options = [format!("workers={WORKERS}"), format!("part_size={PART_BYTES}")];
-    let mut run = begin(&example, &sink.access(), "db.tar").args(options).spawn()?;
-    let mut input = run.stdin.take().context("its input")?;
-    let mut random = Random::announced("a long stream");
-    let chunk: Vec<u8> =
-        std::iter::repeat_with(|| random.bits().to_le_bytes()).take(1 << 17).flatten().collect();
-    // Several times what it may hold.
-    for _ in 0..500 {
-        input.write_all(&chunk)?;
-    }
-    let peak = peak_memory_bytes(run.id())?;
-    drop(input);
-    ensure!(run.wait()?.success(), "the example failed");
-    let limit = (WORKERS + 2) * PART_BYTES + 60_000_000;
-    ensure!(peak < limit, "{peak} bytes of {limit}");
-    // Were it not for the parts, the figure would say nothing of them.
-    ensure!(peak > 2 * PART_BYTES, "{peak} bytes are no parts");
-    Ok(())
-}
-
-/// What a process had in memory at most so far.
-fn peak_memory_bytes(process: u32) -> Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no peak")?;
-    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib * 1024)
 }
