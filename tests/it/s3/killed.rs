@@ -111,3 +111,27 @@ fn a_replacement_that_is_killed_at_any_request_leaves_one_whole_backup() -> Resu
     }
     cloud.expect_nothing_left()
 }
+
+#[test]
+fn a_manifest_that_arrives_after_the_cleanup_makes_no_backup() -> Result<()> {
+    let cloud = Cloud::start(14_000)?;
+    let manifest = FaultRule::on(S3Operation::Put, Fault::Hold).key_suffix(MANIFEST);
+    cloud.proxy.add(manifest);
+    let run = cloud.stream("mysqldump", "db.sql").start()?;
+    wait_until("the manifest is put", START, || Ok(cloud.proxy.faults() > 0))?;
+    run.kill9_after(Duration::ZERO)?;
+    cloud.dbbackup(&["cleanup", &url("")]).run()?.expect_success()?;
+    cloud.expect_objects(&[])?;
+    cloud.proxy.clear();
+    wait_until("the store has it", START, || Ok(!cloud.names()?.is_empty()))?;
+    cloud.expect_objects(&["db.sql.manifest.json"])?;
+    // Whoever asks is told so, and it is in nobody's way for ever.
+    let listed = cloud.dbbackup(&["list", &url("")]).run()?;
+    listed.expect_success()?.expect_stdout("object db.sql is missing")?;
+    cloud.dbbackup(&["status", &url("")]).run()?.expect_exit(22)?;
+    cloud.dbbackup(&["verify", &url("db.sql")]).run()?.expect_exit(20)?;
+    cloud.stream("mysqldump", "db.sql").run()?.expect_exit(23)?.expect_stderr("--force")?;
+    cloud.stream("mysqldump", "db.sql").args(["--force"]).run()?.expect_success()?;
+    cloud.expect_good("db.sql")?;
+    cloud.expect_nothing_left()
+}
