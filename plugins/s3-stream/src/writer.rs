@@ -87,6 +87,8 @@ impl S3Writer {
     /// Makes the object visible, unless another run has taken over since the last heartbeat.
     async fn complete(&mut self) -> Result<Finished, S3Error> {
         if let Some(claim) = &self.claim {
+            // The parts that are on their way may take as long as another run needs to take over.
+            self.upload.send_rest().await?;
             claim.confirm().await?;
         }
         self.upload.finish().await

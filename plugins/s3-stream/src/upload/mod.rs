@@ -199,6 +199,19 @@ impl ObjectUpload {
         Ok(())
     }
 
+    /// Waits until the store has every part of what was written. What fits into one buffer waits for
+    /// [`finish`](Self::finish).
+    ///
+    /// # Errors
+    /// The first error of the upload.
+    pub(crate) async fn send_rest(&mut self) -> Result<(), S3Error> {
+        if self.session.upload.get().is_some() {
+            self.send_filled()?;
+            self.settle().await?;
+        }
+        self.session.latch.check()
+    }
+
     /// Makes the object visible, and looks whether it is what was sent.
     ///
     /// # Errors
@@ -217,8 +230,7 @@ impl ObjectUpload {
             let body = self.filling.take().map_or_else(Bytes::new, Buffer::into_bytes);
             return self.make(async move { session.write_small(body).await }).await;
         }
-        self.send_filled()?;
-        self.settle().await?;
+        self.send_rest().await?;
         let (count, written) = (self.next - 1, self.written);
         self.make(async move { session.complete(count, written).await }).await
     }
