@@ -128,8 +128,10 @@ fn who_is_silent_for_an_hour_is_taken_over() -> Result<()> {
 
 #[test]
 fn who_was_taken_over_ends_and_leaves_the_other_alone() -> Result<()> {
-    let cloud = Cloud::start(14_000)?;
+    let cloud = Cloud::start(20_000)?;
     let run = held(&cloud, "db.sql")?;
+    // The third and last part: nothing is left to be done but to complete the upload.
+    cloud.wait_for_parts(3)?;
     let client = cloud.client()?;
     let mut marker: Value = serde_json::from_slice(&client.get(&key("db.sql"))?)?;
     marker["run_id"] = json!("of-another-machine");
