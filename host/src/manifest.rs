@@ -205,7 +205,19 @@ pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Manifest, ManifestError
     if head.schema != Manifest::SCHEMA {
         return Err(ManifestError::Newer { path: path.to_owned(), schema: head.schema });
     }
-    serde_json::from_slice(bytes).map_err(malformed)
+    let manifest: Manifest = serde_json::from_slice(bytes).map_err(malformed)?;
+    // A name leads nowhere but to the manifest's own folder.
+    match manifest.objects.iter().find(|object| !is_plain_name(&object.name)) {
+        None => Ok(manifest),
+        Some(object) => {
+            let text = format!("the object {:?} has no plain name", object.name);
+            Err(malformed(serde::de::Error::custom(text)))
+        }
+    }
+}
+
+fn is_plain_name(name: &str) -> bool {
+    !name.contains(['/', '\0']) && !["", ".", ".."].contains(&name)
 }
 
 impl Classified for ManifestError {

@@ -74,6 +74,15 @@ fn a_newer_schema_is_refused_before_anything_else_is_read() {
 }
 
 #[test]
+fn objects_lie_beside_their_manifest_and_nowhere_else() {
+    for name in ["../shadow", "/etc/shadow", "a/b", "..", ""] {
+        let bytes = to_bytes(&manifest("b1", name, 10)).unwrap();
+        let error = parse(&bytes, Path::new("m")).unwrap_err();
+        assert!(matches!(error, ManifestError::Malformed { .. }), "{name}: {error}");
+    }
+}
+
+#[test]
 fn missing_and_damaged_manifests_are_told_apart() {
     let missing = read(Path::new("/nonexistent/m.json")).unwrap_err();
     assert!(matches!(missing, ManifestError::Missing { .. }), "{missing}");
