@@ -25,6 +25,9 @@ pub const USER_PLACEHOLDER: &str = "REPLICATION_USER";
 /// Stands for its password.
 pub const PASSWORD_PLACEHOLDER: &str = "REPLICATION_PASSWORD";
 
+/// Fact of a replica that does not write what it applies into its binlog.
+const UNLOGGED: &str = "applies_unlogged";
+
 /// One way to attach a restored server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Attachment {
@@ -67,8 +70,12 @@ pub(crate) fn attachments_at(
             Ok(vec![source])
         }
         (Ok(source), channels) => Ok(vec![source, channels?]),
-        // A replica without a binlog of its own can still be replaced.
-        (Err(ReplicaStatementError::NoPosition { .. }), channels) => Ok(vec![channels?]),
+        // A replica without a binlog of its own, or with one that lacks its sources' transactions, can
+        // still be replaced.
+        (
+            Err(ReplicaStatementError::NoPosition { .. } | ReplicaStatementError::Unlogged { .. }),
+            channels,
+        ) => Ok(vec![channels?]),
         (Err(error), _) => Err(error),
     }
 }
@@ -80,7 +87,7 @@ fn not_attached(error: &ReplicaStatementError) -> String {
 }
 
 /// What a manifest says of a server so that replicas of it can be attached: its port, whether GTIDs
-/// are in use, whether it offers encryption.
+/// are in use, whether it offers encryption, whether its binlog holds what it applies.
 pub(crate) fn facts_of(server: &ServerFacts) -> Extra {
     let variable = |name: &str| server.variables.get(name).map(String::as_str).unwrap_or_default();
     // Newest MySQL has no have_ssl: there a certificate and a version of the protocol say it.
@@ -89,7 +96,10 @@ pub(crate) fn facts_of(server: &ServerFacts) -> Extra {
         Some(value) => value == "YES",
         None => has_certificate,
     };
+    let is_on = |name: &str| matches!(variable(name), "ON" | "1");
+    let logs_applied = is_on("log_replica_updates") || is_on("log_slave_updates");
     let facts = [
+        (UNLOGGED, serde_json::Value::Bool(server.replica && server.binlog && !logs_applied)),
         ("port", server.port.into()),
         ("gtid_in_use", server.gtid.into()),
         ("tls", serde_json::Value::Bool(tls)),
@@ -116,6 +126,9 @@ fn is_files(manifest: &Manifest) -> bool {
 }
 
 fn to_source(manifest: &Manifest, dialect: Dialect) -> Result<Attachment, ReplicaStatementError> {
+    if fact(manifest, UNLOGGED) {
+        return Err(ReplicaStatementError::Unlogged { id: manifest.id.clone() });
+    }
     let (host, port) = address(manifest)?;
     let start = start_at_source(manifest, dialect)?;
     let mut notes = vec![format!(

@@ -2,7 +2,9 @@
 //! ends the statement first, and leaves the directory where it cannot.
 use crate::cloned::Source;
 use anyhow::{Result, ensure};
-use dbbackup_testkit::{BtrfsDisk, FrozenDisk, Running, ServerOptions, Signal, skip, wait_until};
+use dbbackup_testkit::{
+    BtrfsDisk, FrozenDisk, Running, SampleTables, ServerOptions, Signal, skip, wait_until,
+};
 use std::{fs, thread, time::Duration};
 
 /// How long anything here may take.
@@ -119,5 +121,52 @@ fn a_clone_of_a_server_that_is_gone_is_removed_without_asking() -> Result<()> {
     let cleanup = clone.source.rig.dbbackup(["cleanup"]).run()?;
     cleanup.expect_success()?.expect_stdout("removed: clone directory")?;
     ensure!(is_empty(&clone.disk)?, "something is left");
+    Ok(())
+}
+
+/// Sessions that the donor keeps for a recipient that comes back.
+fn kept(source: &Source) -> Result<u64> {
+    source.server.row("SELECT COUNT(*) FROM information_schema.processlist WHERE command = 'clone'")
+}
+
+/// A run by method `protocol` that was killed while files were copied; its donor waits for it.
+fn killed_by_protocol() -> Result<Source> {
+    let source = Source::start(ServerOptions::default())?;
+    SampleTables { schema: "wide".to_owned(), tables: 1, rows: 30_000 }.load(&source.server)?;
+    let mut running = source.backup("protocol", "copy/").start()?;
+    let copied = source.rig.path("copy.partial/data/ibdata1");
+    running.wait_for_file(&copied, 16_384, PATIENCE)?;
+    running.signal(Signal::KILL)?;
+    ensure!(running.wait()?.code().is_none(), "it was done before it was killed");
+    wait_until("the donor waits for its recipient", PATIENCE, || Ok(kept(&source)? == 1))?;
+    Ok(source)
+}
+
+#[test]
+fn cleanup_ends_the_clone_that_a_killed_run_left_on_its_donor() -> Result<()> {
+    let source = killed_by_protocol()?;
+    let shown = source.rig.dbbackup_on(&source.server, ["cleanup", "--dry-run"]).run()?;
+    shown.expect_stdout("would remove: clone on the donor, session ")?;
+    ensure!(kept(&source)? == 1, "ended by a dry run");
+    let cleanup = source.rig.dbbackup_on(&source.server, ["cleanup"]).run()?;
+    cleanup.expect_success()?.expect_stdout("removed: clone on the donor, session ")?;
+    wait_until("the donor has given up", PATIENCE, || Ok(kept(&source)? == 0))?;
+    source.backup("protocol", "next/").run()?.expect_success().map(drop)
+}
+
+#[test]
+fn a_donor_that_waits_for_a_killed_run_is_cloned_by_the_next_one() -> Result<()> {
+    let source = killed_by_protocol()?;
+    source.backup("protocol", "next/").run()?.expect_success()?;
+    ensure!(kept(&source)? == 0, "the killed run's session is there");
+    Ok(())
+}
+
+#[test]
+fn a_donor_that_cannot_be_asked_is_left_to_itself() -> Result<()> {
+    let mut source = killed_by_protocol()?;
+    source.server.kill9()?;
+    let cleanup = source.rig.dbbackup(["cleanup"]).run()?;
+    cleanup.expect_success()?.expect_stderr("the donor is left to itself")?;
     Ok(())
 }

@@ -3,7 +3,12 @@
 use crate::cloned::Source;
 use anyhow::{Result, ensure};
 use dbbackup_testkit::{Invocation, Server, ServerOptions, WriteLoad};
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs::{self, File},
+    os::unix::fs::FileExt,
+    path::Path,
+    time::Duration,
+};
 
 /// A value that lies in encrypted tables alone.
 const MARK: &str = "mark-of-a-row-that-nobody-else-may-read";
@@ -118,6 +123,68 @@ fn a_server_keeps_tablespaces_and_undo_logs_encrypted_in_its_own_clone() -> Resu
     let keep = ["--engine-option", "encrypted=keep"];
     source.under_load(source.backup("local", "copy/").args(keep))?;
     comes_back(&source)
+}
+
+/// The last page of a tablespace, which was never written.
+struct SparePage {
+    file: File,
+    number: u64,
+}
+
+impl SparePage {
+    const BYTES: usize = 16 << 10;
+
+    fn of(server: &Server, table: &str) -> Result<Self> {
+        let path = server.datadir().join(table);
+        let file = File::options().read(true).write(true).open(path)?;
+        let spare = Self { number: file.metadata()?.len() / 16_384 - 1, file };
+        let mut page = [0; Self::BYTES];
+        spare.file.read_exact_at(&mut page, spare.at())?;
+        ensure!(page == [0; Self::BYTES], "page {} of {table} is in use", spare.number);
+        Ok(spare)
+    }
+
+    fn at(&self) -> u64 {
+        self.number * 16_384
+    }
+
+    /// Puts bytes into a page of this type.
+    fn write(&self, page_type: u16, bytes: &[u8]) -> Result<()> {
+        let mut page = [0; Self::BYTES];
+        page[24..26].copy_from_slice(&page_type.to_be_bytes());
+        page[1000..1000 + bytes.len()].copy_from_slice(bytes);
+        Ok(self.file.write_all_at(&page, self.at())?)
+    }
+}
+
+#[test]
+fn what_a_server_leaves_in_clear_is_found_behind_the_first_pages_too() -> Result<()> {
+    let source = source(&[])?;
+    let spare = SparePage::of(&source.server, "kinds/secret.ibd")?;
+    let refused = |what: &str| -> Result<()> {
+        let run = source.backup("local", "db.tar").args(["--engine-option", "encrypted=keep"]);
+        run.run()?
+            .expect_exit(4)?
+            .expect_stderr(&format!("{what}: it is made once more"))?
+            .expect_stderr(&format!("the server has left in clear in its clone: {what}"))?;
+        ensure!(!source.rig.path("db.tar").exists(), "an artefact was written");
+        let beside = source.server.datadir().parent().into_iter().flat_map(fs::read_dir);
+        for entry in beside.flatten() {
+            let name = entry?.file_name();
+            ensure!(!name.to_string_lossy().contains("clone"), "{name:?} is left");
+        }
+        Ok(())
+    };
+    // A page of an index, as it is in memory.
+    spare.write(17855, MARK.as_bytes())?;
+    refused(&format!("page {} of kinds/secret.ibd", spare.number))?;
+    // An encrypted page that holds a key behind what is of use.
+    spare.write(15, b"lCC\0\0\0\0")?;
+    refused(&format!("a key in kinds/secret.ibd, at byte {}", spare.at() + 1000))?;
+    spare.file.write_all_at(&[0; SparePage::BYTES], spare.at())?;
+    let keep = ["--engine-option", "encrypted=keep"];
+    source.backup("local", "copy/").args(keep).run()?.expect_success()?;
+    expect_sealed(&source.rig.path("copy"))
 }
 
 #[test]

@@ -263,3 +263,55 @@ fn the_doctor_says_which_statement_is_missing() -> Result<()> {
     )?;
     doctor()?.expect_success()?.expect_stdout("8.0.17+ with clone plugin active").map(drop)
 }
+
+/// Privileges of a method on the server whose data are cloned, each as granted.
+const TOLD: [&str; 3] =
+    ["BACKUP_ADMIN ON *.*", "PROCESS ON *.*", "SELECT ON `performance_schema`.*"];
+
+#[test]
+fn accounts_of_the_servers_clones_need_what_is_named_and_no_more() -> Result<()> {
+    let source = Source::start(ServerOptions::default())?;
+    let recipient = source.recipient()?;
+    for server in [&source.server, &recipient] {
+        server.sql("CREATE USER keeper@'%' IDENTIFIED BY 'k'")?;
+    }
+    let change = |server: &Server, word: &str, grant: &str, to: &str| -> Result<()> {
+        server.sql(&format!("{word} {grant} {to} keeper@'%'"))
+    };
+    let backup = |server: &Server, output: &str, options: &[String]| {
+        let port = server.port().to_string();
+        let backup = ["physical-backup", "--engine", "clone", "--output", output];
+        let connection = ["--host", "127.0.0.1", "--port", &port, "--user", "keeper"];
+        let run = source.rig.dbbackup(backup).args(connection).env("MYSQL_PWD", "k");
+        let run = run.env("DBBACKUP_CLONE_DONOR_PASSWORD", "k");
+        let run = options.iter().fold(run, |run, option| run.args(["--engine-option", option]));
+        run.deadline(Duration::from_secs(300)).run()
+    };
+    let local = || backup(&source.server, "local.tar", &["method=local".to_owned()]);
+    let options = [
+        "method=recipient".to_owned(),
+        "donor_host=127.0.0.1".to_owned(),
+        format!("donor_port={}", source.server.port()),
+        "donor_user=keeper".to_owned(),
+        format!("data_dir={}", text(&source.rig.tmp_dir())),
+    ];
+    let by_recipient = || backup(&recipient, "donor.tar", &options);
+    TOLD.iter().try_for_each(|grant| change(&source.server, "GRANT", grant, "TO"))?;
+    let refused = by_recipient()?;
+    refused.expect_exit(4)?.expect_stderr("GRANT CLONE_ADMIN ON *.* TO 'keeper'@'%'")?;
+    change(&recipient, "GRANT", "CLONE_ADMIN ON *.*", "TO")?;
+    let refused = by_recipient()?;
+    refused.expect_exit(4)?.expect_stderr("GRANT BACKUP_ADMIN ON *.* TO 'keeper'@'%'")?;
+    change(&recipient, "GRANT", "BACKUP_ADMIN ON *.*", "TO")?;
+    for grant in TOLD {
+        change(&source.server, "REVOKE", grant, "FROM")?;
+        for refused in [local()?, by_recipient()?] {
+            refused.expect_exit(4)?.expect_stderr(&format!("GRANT {grant} TO 'keeper'@'%'"))?;
+        }
+        change(&source.server, "GRANT", grant, "TO")?;
+    }
+    ensure!(!source.rig.path("local.tar").exists() && !source.rig.path("donor.tar").exists());
+    local()?.expect_success()?;
+    // The recipient, who tells the progress, is another server.
+    by_recipient()?.expect_success()?.expect_stderr("there will be no progress to see").map(drop)
+}

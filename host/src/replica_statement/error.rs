@@ -10,6 +10,14 @@ pub enum ReplicaStatementError {
         /// The backup.
         id: String,
     },
+    /// A replica of the source would miss what that applies.
+    #[error(
+        "the source of backup {id} is a replica that does not write what it applies into its binlog"
+    )]
+    Unlogged {
+        /// The backup.
+        id: String,
+    },
     /// Only an exact position of the binlog will do, and this is a range.
     #[error("backup {id} lies somewhere behind {binlog}, and its source does not use GTIDs")]
     Inexact {
@@ -51,6 +59,10 @@ impl Classified for ReplicaStatementError {
             Self::NoPosition { .. } => {
                 "a server without a binlog (log_bin) has no replicas; turn it on and back up again"
             }
+            Self::Unlogged { .. } => {
+                "set log_replica_updates (log_slave_updates) on it and back up again, or attach the \
+                 restored server to the replica's own sources"
+            }
             Self::Inexact { .. } => {
                 "dbbackup verify --level boot tells the exact position, and keeps it beside the backup"
             }
@@ -66,6 +78,7 @@ impl Classified for ReplicaStatementError {
     fn code(&self) -> String {
         match self {
             Self::NoPosition { .. } => "E-REPLICA-NO-POSITION",
+            Self::Unlogged { .. } => "E-REPLICA-UNLOGGED",
             Self::Inexact { .. } | Self::InexactChannel { .. } => "E-REPLICA-INEXACT",
             Self::Address { .. } => "E-REPLICA-ADDRESS",
         }

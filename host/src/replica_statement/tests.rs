@@ -228,3 +228,33 @@ fn every_channel_of_a_replica_has_its_statement() {
     assert_eq!(only.statements[4], "START ALL SLAVES;");
     assert!(script(&found).contains("-- Put account and password in place of REPLICATION_USER"));
 }
+
+#[test]
+fn a_replica_whose_binlog_lacks_what_it_applies_is_replaced_and_not_followed() {
+    let set = format!("{UUID}:1-77");
+    let facts = json!({"gtid_in_use": true, "applies_unlogged": true});
+    let alone = json!({"coordinates": exact(&set), "source": facts.clone()});
+    let error = attachments(&manifest("MySQL", "9.7.4", alone)).unwrap_err();
+    assert!(matches!(error, ReplicaStatementError::Unlogged { .. }), "{error:?}");
+    let channel = json!([{"channel": "", "source": "e:3306", "gtid": set, "by_gtid": true}]);
+    let replica = json!({"coordinates": exact(&set), "source": facts, "replica_sources": channel});
+    let found = attachments(&manifest("MySQL", "9.7.4", replica)).unwrap();
+    let [only] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(only.to, "channels");
+}
+
+#[test]
+fn only_a_replica_that_does_not_log_what_it_applies_is_said_to_be_one() {
+    let fact = |replica: bool, name: &str, value: &str| {
+        let server = json!({"flavor": "MySQL", "version": [9, 7, 4], "version_text": "9.7.4",
+            "edition": "", "hostname": "db1", "port": 3306, "platform": "", "data_bytes": 0,
+            "storage_engines": {}, "plugins": [], "binlog": true, "gtid": true, "privileges": [],
+            "account": "", "replica": replica, "encrypted": false, "variables": {name: value}});
+        let server = serde_json::from_value(server).unwrap();
+        facts_of(&server)["applies_unlogged"].as_bool().unwrap()
+    };
+    assert!(fact(true, "log_replica_updates", "OFF"));
+    assert!(!fact(true, "log_replica_updates", "ON"));
+    assert!(!fact(true, "log_slave_updates", "1"));
+    assert!(!fact(false, "log_replica_updates", "OFF"));
+}

@@ -59,8 +59,13 @@ fn blockers(environment: &Environment, server: &ServerFacts, options: &Options) 
         let sql = "INSTALL PLUGIN clone SONAME 'mysql_clone.so'";
         blockers.push(blocker("the clone plugin is not active", sql_remedy(sql)));
     }
-    let needed = if options.method == Method::Recipient { "CLONE_ADMIN" } else { "BACKUP_ADMIN" };
-    if !has_privilege(server, needed) {
+    let needed: &[&str] = match options.method {
+        Method::Protocol => &["BACKUP_ADMIN"],
+        // It tells its files and their sizes.
+        Method::Local => &["BACKUP_ADMIN", "PROCESS"],
+        Method::Recipient => &["CLONE_ADMIN", "BACKUP_ADMIN"],
+    };
+    for needed in needed.iter().filter(|needed| !has_privilege(server, needed)) {
         let account = Account::parse(&server.account).to_sql(SHOWN);
         let sql = format!("GRANT {needed} ON *.* TO {account}");
         blockers.push(blocker(&format!("the account lacks {needed}"), sql_remedy(&sql)));

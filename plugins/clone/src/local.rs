@@ -14,7 +14,7 @@ use crate::{
     beside::Beside,
     encrypted,
     options::Options,
-    server_clone::{self, CloningServer, MethodError},
+    server_clone::{self, CloningServer, MethodError, privilege},
     unseen, unstartable,
 };
 
@@ -33,7 +33,7 @@ pub(crate) fn backup(
     sink: &Sink,
 ) -> Result<BackupSummary, MethodError> {
     let mut server = CloningServer::connect(run, options)?;
-    let is_replica = run.request.environment.server.as_ref().is_some_and(|server| server.replica);
+    privilege::check_source(&mut server.session)?;
     server.check_redo_key()?;
     unstartable::check(&mut server.session)?;
     let sees_all_tables = unseen::sees_all(&server.session.grants()?);
@@ -46,9 +46,7 @@ pub(crate) fn backup(
         Some(_) => Vec::new(),
         None => server.check_left_out(&server.source)?,
     };
-    if is_replica {
-        degraded.extend(server.session.check_replica(&run.request)?);
-    }
+    degraded.extend(server.session.check_replica(&run.request)?);
     let bytes = cloned_bytes(&mut server.session, &server.source.data_directory)?;
     let needed_bytes = bytes.saturating_add(EXTRA_BYTES);
     let before = position(&mut server.session)?;
@@ -57,9 +55,11 @@ pub(crate) fn backup(
     })?;
     let after = position(&mut server.session)?;
     let dumped = beside.map(|beside| beside.dump(run, sink)).transpose()?;
+    let replica_sources = server.session.replica_sources_if_told()?;
+    let may_be_replica = replica_sources.as_ref().is_none_or(|sources| !sources.is_empty());
     let (session, source) = (&mut server.session, &mut server.source);
     degraded.extend(server_clone::left_out_in_the_end(session, source, dumped.as_ref())?);
-    let coordinates = server_clone::bracket(before, after);
+    let coordinates = server_clone::bracket(before, after, may_be_replica);
     let mut summary = server_clone::summary(&server.source, options, degraded, coordinates);
     if server.has_encrypted {
         encrypted::describe(&mut summary);
@@ -70,9 +70,7 @@ pub(crate) fn backup(
     if let Some(dumped) = dumped {
         dumped.describe(&mut summary);
     }
-    if is_replica {
-        summary.replica_sources = server.session.replica_sources()?;
-    }
+    summary.replica_sources = replica_sources.unwrap_or_default();
     Ok(summary)
 }
 

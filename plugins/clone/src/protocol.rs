@@ -65,12 +65,7 @@ pub(crate) fn run(
     let password = run.host.secret(PASSWORD_SECRET)?.map(|secret| Secret::new(secret.to_vec()));
     let connect = ConnectOptions::from_document(&run.request.connection, password);
     let mut observer = Observer::connect(&run.host, &connect)?;
-    // Who is no replica need not be allowed to ask.
-    let is_replica = run.request.environment.server.as_ref().is_some_and(|server| server.replica);
-    let out_of_date = match is_replica {
-        true => observer.ask(|session| Ok(session.check_replica(&run.request)?))?,
-        false => Vec::new(),
-    };
+    let out_of_date = observer.ask(|session| Ok(session.check_replica(&run.request)?))?;
     let mut accepted = run.request.accept_degraded.clone();
     let beside = match options.include_non_innodb {
         true => Some(observer.ask(|session| Ok(Beside::prepare(session, run)?))?),

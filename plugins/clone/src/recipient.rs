@@ -12,8 +12,8 @@ use dbbackup_sdk::{
 use crate::{
     beside::Beside,
     options::{DONOR_PASSWORD_SECRET, Options},
-    server_clone::{self, CloningServer, MethodError},
-    source::{Source, is_denied, told},
+    server_clone::{self, CloningServer, MethodError, privilege},
+    source::{Source, told},
     unseen, unstartable,
 };
 
@@ -29,7 +29,9 @@ pub(crate) fn backup(
     let mut server = CloningServer::connect(run, options)?;
     let donor = Donor::of(run, options)?;
     donor.check_listed(&mut server.session)?;
+    privilege::check_recipient(&mut server.session)?;
     let mut donor_session = donor.connect(run)?;
+    privilege::check_source(&mut donor_session)?;
     let mut source = Source::ask(&mut donor_session)?;
     unstartable::check(&mut donor_session)?;
     let sees_all_tables = unseen::sees_all(&donor_session.grants()?);
@@ -42,9 +44,7 @@ pub(crate) fn backup(
         Some(_) => Vec::new(),
         None => server.check_left_out(&source)?,
     };
-    let out_of_date = check_replica(&mut donor_session, run)?;
-    let is_replica = out_of_date.is_some();
-    degraded.extend(out_of_date.into_iter().flatten());
+    degraded.extend(check_replica(&mut donor_session, run)?);
     let needed_bytes = needed_bytes(&mut donor_session, &source)?;
     let before = position(&mut donor_session)?;
     let (escaping, ssl) = (server.session.escaping(), run.request.connection.ssl.mode);
@@ -56,11 +56,11 @@ pub(crate) fn backup(
     let empty =
         server_clone::left_out_in_the_end(&mut donor_session, &mut source, dumped.as_ref())?;
     degraded.extend(empty);
-    let coordinates = server_clone::bracket(before, after);
+    let replica_sources = donor_session.replica_sources_if_told()?;
+    let may_be_replica = replica_sources.as_ref().is_none_or(|sources| !sources.is_empty());
+    let coordinates = server_clone::bracket(before, after, may_be_replica);
     let mut summary = server_clone::summary(&source, options, degraded, coordinates);
-    if is_replica {
-        summary.replica_sources = donor_session.replica_sources()?;
-    }
+    summary.replica_sources = replica_sources.unwrap_or_default();
     if !sees_all_tables {
         unseen::note(&mut summary);
     }
@@ -145,23 +145,15 @@ impl Donor {
     }
 }
 
-/// Refuses a donor that is a replica out of date; answers what was accepted of it, or nothing for one
-/// whose account may not ask: a donor's account needs no more than BACKUP_ADMIN.
-fn check_replica(donor: &mut Session, run: &BackupRun) -> Result<Option<Vec<String>>, MethodError> {
-    match donor.check_replica(&run.request) {
-        Err(ReplicaError::Session(error)) if is_denied(&error) => {
-            tracing::warn!(
-                %error,
-                "whether the donor is a replica that is out of date cannot be known: grant its \
-                 account REPLICATION CLIENT"
-            );
-            Ok(None)
-        }
-        answer => Ok(Some(answer?)),
-    }
+/// Refuses a donor that is a replica out of date. What the request knows of a server is of the
+/// recipient.
+fn check_replica(donor: &mut Session, run: &BackupRun) -> Result<Vec<String>, ReplicaError> {
+    let mut request = run.request.clone();
+    request.environment.server = None;
+    donor.check_replica(&request)
 }
 
-/// Where the donor is; nothing for an account that may not ask.
+/// Where the donor is; nothing without a binlog.
 fn position(donor: &mut Session) -> Result<Option<BinlogStatus>, MethodError> {
     Ok(donor.log_status()?.and_then(|status| status.binlog))
 }

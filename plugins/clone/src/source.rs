@@ -14,8 +14,6 @@ use crate::left_out::{LeftOut, left_out, shortened};
 const SETTINGS: [&str; 3] = ["innodb_page_size", "lower_case_table_names", "innodb_data_file_path"];
 /// A setting that later servers may do without: it has no effect any more.
 const OLD_SETTING: &str = "innodb_undo_tablespaces";
-/// The server's numbers for "you may not".
-const ACCESS_DENIED: [u16; 3] = [1227, 1142, 1044];
 
 /// Facts of the server.
 #[derive(Clone, Debug, Default)]
@@ -70,9 +68,4 @@ pub(crate) fn told(session: &mut Session, name: &str) -> Result<String, SessionE
         statement: "SHOW GLOBAL VARIABLES".to_owned(),
         what: name.to_owned(),
     })
-}
-
-/// Whether the account may not ask that.
-pub(crate) fn is_denied(error: &SessionError) -> bool {
-    error.server_code().is_some_and(|code| ACCESS_DENIED.contains(&code))
 }

@@ -91,6 +91,14 @@ impl SessionError {
         }
     }
 
+    /// Whether the account may not do that.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        /// A privilege of the server, on a table, on a schema.
+        const ACCESS_DENIED: [u16; 3] = [1227, 1142, 1044];
+        self.server_code().is_some_and(|code| ACCESS_DENIED.contains(&code))
+    }
+
     /// Number of the server's error, if it is one.
     #[must_use]
     pub fn server_code(&self) -> Option<u16> {

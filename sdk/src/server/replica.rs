@@ -52,6 +52,20 @@ impl Session {
         Ok(self.replica_channels()?.into_iter().map(|channel| channel.record).collect())
     }
 
+    /// As [`Session::replica_sources`]; nothing where the account may not ask, which
+    /// [`Session::check_replica`] has refused, or said, before.
+    ///
+    /// # Errors
+    /// As [`Session::replica_sources`], but for a privilege.
+    pub fn replica_sources_if_told(
+        &mut self,
+    ) -> Result<Option<Vec<ReplicaSourceRecord>>, SessionError> {
+        match self.replica_sources() {
+            Err(error) if error.is_denied() => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
     /// Every channel with a source, in the server's order; empty when the server is no replica.
     ///
     /// # Errors

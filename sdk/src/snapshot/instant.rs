@@ -87,7 +87,7 @@ fn read_lower(
         instant.outside = paths.collect();
     }
     if is_replica {
-        instant.replica_sources = session.replica_sources()?;
+        instant.replica_sources = session.replica_sources_if_told()?.unwrap_or_default();
     }
     instant.consistent_at = session.utc_now()?;
     instant.coordinates = match choice {

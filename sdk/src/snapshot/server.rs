@@ -94,11 +94,7 @@ impl SnapshotServer {
         if !session.version().is_mariadb() && session.version().at_least([8, 0, 0]) {
             refuse_unreadable_positions(&mut session, &server)?;
         }
-        // Who is no replica need not be allowed to ask.
-        let out_of_date = match server.replica {
-            true => session.check_replica(&run.request)?,
-            false => Vec::new(),
-        };
+        let out_of_date = session.check_replica(&run.request)?;
         let accepted = &run.request.accept_degraded;
         Ok(Self {
             session,

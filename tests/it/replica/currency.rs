@@ -136,6 +136,47 @@ fn a_replica_that_lags_is_refused_beyond_the_limit() -> Result<()> {
     Ok(())
 }
 
+/// Nobody knows whether it stands still: refused as far as it is known to be a replica.
+#[test]
+fn a_replica_whose_account_may_not_ask_is_refused() -> Result<()> {
+    let rig = Rig::new()?;
+    let source = Server::start(Flavor::Mysql97, ServerOptions::default())?;
+    prepare_source(&source)?;
+    let replica = Server::start(Flavor::Mysql97, ServerOptions::default())?;
+    replica.sql(&change(Flavor::Mysql97, "", &source))?;
+    replica.sql(
+        "CREATE USER keeper@'%' IDENTIFIED BY 'k'; GRANT BACKUP_ADMIN ON *.* TO keeper@'%'; \
+         SET GLOBAL read_only = ON",
+    )?;
+    let port = replica.port().to_string();
+    let backup = |more: &[&str]| {
+        let backup = ["physical-backup", "--engine", "clone", "--output", "k.tar.zst", "--force"];
+        let run = rig.dbbackup(backup).args(["--host", "127.0.0.1", "--port", &port]);
+        run.args(["--user", "keeper"]).env("MYSQL_PWD", "k").args(more).run()
+    };
+    let grant = "GRANT REPLICATION CLIENT ON *.* TO 'keeper'@'%'";
+    let refused = || -> Result<()> {
+        let refused = backup(&[])?;
+        refused
+            .expect_exit(4)?
+            .expect_stderr("whether this replica is out of date cannot be known")?;
+        refused.expect_stderr(grant)?.expect_stderr("--accept-degraded replica-stopped")?;
+        ensure!(!rig.path("k.tar.zst").exists(), "a refused backup left a file");
+        Ok(())
+    };
+    refused()?;
+    // It takes writes, but the account sees that it follows a source.
+    replica
+        .sql("SET GLOBAL read_only = OFF; GRANT SELECT ON performance_schema.* TO keeper@'%'")?;
+    refused()?;
+    let accepted = backup(&["--accept-degraded", "replica-stopped"])?;
+    accepted.expect_exit(10)?.expect_stdout("the account lacks REPLICATION CLIENT")?;
+    replica.sql("REVOKE SELECT ON performance_schema.* FROM keeper@'%'")?;
+    backup(&[])?.expect_success()?.expect_stderr(grant)?;
+    replica.sql("GRANT REPLICATION CLIENT ON *.* TO keeper@'%'")?;
+    backup(&[])?.expect_exit(4)?.expect_stderr("this replica stands still").map(drop)
+}
+
 /// The function that every engine calls: refused, allowed by the limit, accepted by name.
 fn expect_of_sdk(session: &mut Session, replica: &Server) -> Result<()> {
     let mut request = crate::logical::backup_of(replica);

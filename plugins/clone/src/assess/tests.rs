@@ -17,7 +17,11 @@ fn server() -> ServerFacts {
         plugins: vec!["clone".to_owned()],
         binlog: true,
         gtid: true,
-        privileges: vec!["BACKUP_ADMIN".to_owned(), "REPLICATION CLIENT".to_owned()],
+        privileges: vec![
+            "BACKUP_ADMIN".to_owned(),
+            "PROCESS".to_owned(),
+            "REPLICATION CLIENT".to_owned(),
+        ],
         account: "o'brien@%".to_owned(),
         replica: false,
         encrypted: false,
@@ -62,6 +66,21 @@ fn what_is_missing_comes_with_its_statement() {
             "SET GLOBAL max_allowed_packet = 2097152",
         ]
     );
+}
+
+#[test]
+fn each_method_needs_privileges_of_its_own() {
+    let grants = |method| {
+        let mut facts = server();
+        facts.privileges.clear();
+        let options = Options { method, ..Options::default() };
+        let found = remedies(&environment(facts), &options).into_iter();
+        found.filter(|text| text.starts_with("GRANT")).collect::<Vec<_>>()
+    };
+    let grant = |name: &str| format!(r"GRANT {name} ON *.* TO 'o\'brien'@'%'");
+    assert_eq!(grants(Method::Protocol), [grant("BACKUP_ADMIN")]);
+    assert_eq!(grants(Method::Local), [grant("BACKUP_ADMIN"), grant("PROCESS")]);
+    assert_eq!(grants(Method::Recipient), [grant("CLONE_ADMIN"), grant("BACKUP_ADMIN")]);
 }
 
 #[test]

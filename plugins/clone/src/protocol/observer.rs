@@ -10,7 +10,7 @@ use dbbackup_sdk::{
     server::{CancelWatch, ConnectOptions, Session, SessionError},
 };
 
-use crate::{error::CloneError, source::is_denied};
+use crate::error::CloneError;
 
 /// Longest wait for an answer to an ordinary question.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -112,11 +112,7 @@ impl Observer {
     /// # Errors
     /// As [`Observer::position`].
     pub(crate) fn replica_sources(&mut self) -> Result<Vec<ReplicaSourceRecord>, CloneError> {
-        self.ask(|session| match session.replica_sources() {
-            Ok(sources) => Ok(sources),
-            Err(error) if is_denied(&error) => Ok(Vec::new()),
-            Err(error) => Err(error.into()),
-        })
+        self.ask(|session| Ok(session.replica_sources_if_told()?.unwrap_or_default()))
     }
 
     /// The donor's clock, UTC, RFC 3339.
@@ -177,7 +173,7 @@ fn position(session: &mut Session) -> Result<Position, CloneError> {
     match session.binlog_status() {
         Ok(Some(status)) => Ok(Position { binlog: Some(status.binlog), gtid: status.gtid }),
         Ok(None) => Ok(Position::default()),
-        Err(error) if is_denied(&error) => {
+        Err(error) if error.is_denied() => {
             // Empty without GTIDs, but never missing.
             let answer = session.query("SELECT @@GLOBAL.gtid_executed AS gtids")?;
             let executed = answer.only()?.text("gtids")?;

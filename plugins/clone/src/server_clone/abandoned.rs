@@ -100,16 +100,7 @@ impl CloningSession {
 
     /// A session that sees the statement: on the right server, by the right account.
     fn connect(&self, host: &Host) -> Result<Session, UnaskedError> {
-        let document = host.connection()?.ok_or(UnaskedError::NoConnection)?;
-        let password = host.secret(PASSWORD_SECRET)?.map(|secret| Secret::new(secret.to_vec()));
-        let mut options = ConnectOptions::from_document(&document, password);
-        options.init_statements.push("SET NAMES utf8mb4".to_owned());
-        let mut session = Session::connect(&options)?;
-        session.set_timeouts(ANSWER_WITHIN, ANSWER_WITHIN)?;
-        let server_uuid = told(&mut session, "server_uuid")?;
-        if server_uuid != self.server_uuid {
-            return Err(UnaskedError::OtherServer { server_uuid });
-        }
+        let mut session = connect(host, &self.server_uuid)?;
         let account = account(&mut session)?;
         let sees_all = session.grants()?.allows(&Requirement::global("PROCESS"));
         if account != self.account && !sees_all {
@@ -134,6 +125,24 @@ impl CloningSession {
             }
         })
     }
+}
+
+/// A session on the server that a record names, over the connection that the operator gave.
+///
+/// # Errors
+/// [`UnaskedError`]: there is no connection, or it leads to another server, or to none.
+pub(crate) fn connect(host: &Host, expected_uuid: &str) -> Result<Session, UnaskedError> {
+    let document = host.connection()?.ok_or(UnaskedError::NoConnection)?;
+    let password = host.secret(PASSWORD_SECRET)?.map(|secret| Secret::new(secret.to_vec()));
+    let mut options = ConnectOptions::from_document(&document, password);
+    options.init_statements.push("SET NAMES utf8mb4".to_owned());
+    let mut session = Session::connect(&options)?;
+    session.set_timeouts(ANSWER_WITHIN, ANSWER_WITHIN)?;
+    let server_uuid = told(&mut session, "server_uuid")?;
+    if server_uuid != expected_uuid {
+        return Err(UnaskedError::OtherServer { server_uuid });
+    }
+    Ok(session)
 }
 
 fn has_open(process: &Path, directory: &Path) -> io::Result<bool> {

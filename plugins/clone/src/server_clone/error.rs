@@ -13,6 +13,7 @@ use dbbackup_sdk::{
 
 use crate::{
     beside::BesideError,
+    encrypted::{Content, InClear},
     options::Method,
     unstartable::{self, Unstartable},
 };
@@ -35,18 +36,25 @@ pub(crate) enum MethodError {
     /// Tables could not be dumped beside the clone.
     #[error(transparent)]
     Beside(#[from] BesideError),
+    /// The account may not do what the method needs.
+    #[error("{account} lacks {}", privileges.join(", "))]
+    Privileges {
+        /// The account.
+        account: String,
+        /// What it lacks.
+        privileges: Vec<String>,
+        /// The statement that gives it.
+        grant: String,
+    },
     /// The clone would hold a key in clear.
     #[error(
         "{} is ON, and a server that clones itself writes the key of its redo log in clear",
         crate::encrypted::REDO_SETTING
     )]
     RedoKey,
-    /// The clone holds a key in clear.
-    #[error("the server has written the key of {} in clear", file.display())]
-    KeyInClear {
-        /// The file.
-        file: PathBuf,
-    },
+    /// The clone holds something in clear.
+    #[error("the server has left in clear in its clone: {0}")]
+    InClear(InClear),
     /// Files of the clone are encrypted at rest.
     #[error("{} is encrypted at rest, and a copy does not start without the server's keyring", file.display())]
     Encrypted {
@@ -239,12 +247,13 @@ impl Classify for MethodError {
             Self::Unstartable(Unstartable::Session(error)) => error.code(),
             Self::Host(error) => error.code(),
             Self::Cancelled => ErrorCode::CANCELLED,
+            Self::Privileges { .. } => ErrorCode::PRIVILEGE,
             Self::NotLocal { .. }
             | Self::LeftOut { .. }
             | Self::External { .. }
             | Self::Encrypted { .. }
             | Self::RedoKey
-            | Self::KeyInClear { .. }
+            | Self::InClear(_)
             | Self::DonorNotListed { .. }
             | Self::OtherUser { .. } => ErrorCode::PRECONDITION,
             Self::NoDonorPassword { .. } | Self::NoDonorHost | Self::Path { .. } => {
@@ -272,10 +281,15 @@ impl Classify for MethodError {
             Self::NotLocal { .. } | Self::External { .. } | Self::OtherUser { .. } => {
                 "method protocol needs none of this: --engine-option method=protocol"
             }
-            Self::KeyInClear { .. } => {
-                "the clone was removed; use another engine, such as mysqldump, or, for a redo log, \
-                 switch its encryption off for the time of the clone"
+            Self::InClear(InClear { content: Content::RedoKey, .. }) => {
+                "the clone was removed; switch the log's encryption off for the time of the clone, or \
+                 use another engine, such as mysqldump"
             }
+            Self::InClear(_) => {
+                "so it was twice, and the clone was removed; run it again when no ALTER … ENCRYPTION \
+                 goes on, or use --engine-option method=protocol"
+            }
+            Self::Privileges { grant, .. } => return Some(grant.clone()),
             Self::RedoKey => {
                 "switch it off for the time of the clone, or use another engine, such as mysqldump"
             }

@@ -4,10 +4,11 @@
 mod abandoned;
 mod archive;
 mod error;
+pub(crate) mod privilege;
 mod progress;
 mod scratch;
 
-use std::{path::Path, time::Duration};
+use std::{io, path::Path, time::Duration};
 
 use dbbackup_sdk::{
     BackupRun, Sink,
@@ -20,12 +21,13 @@ use dbbackup_sdk::{
     wire::{ConnectOptions, Secret},
 };
 
+pub(crate) use abandoned::connect;
 pub(crate) use error::MethodError;
-pub(crate) use scratch::undo;
+pub(crate) use scratch::{foreign, undo};
 
 use crate::{
     beside::Dumped,
-    encrypted,
+    encrypted::{self, Content, InClear},
     left_out::{LeftOut, in_memory, left_out},
     options::{Encrypted, Options},
     server_clone::{abandoned::CloningSession, scratch::Scratch},
@@ -44,6 +46,18 @@ pub(crate) fn connect_options(run: &BackupRun) -> Result<ConnectOptions, MethodE
     let mut options = ConnectOptions::from_document(&run.request.connection, password);
     options.init_statements.push("SET NAMES utf8mb4".to_owned());
     Ok(options)
+}
+
+/// What ends the look through a clone.
+enum LookError {
+    Cancelled,
+    Io(io::Error),
+}
+
+impl From<io::Error> for LookError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 /// The server that makes the clone.
@@ -95,17 +109,16 @@ impl<'a> CloningServer<'a> {
         sink: &Sink,
         needed_bytes: u64,
         shown: &str,
-        statement: impl FnOnce(&str) -> Secret,
+        statement: impl Fn(&str) -> Secret,
     ) -> Result<(), MethodError> {
         let session = CloningSession::of(&mut self.session, &self.source.data_directory)?;
         let scratch = Scratch::make(self.run, self.options, session, needed_bytes)?;
-        let cloned = self.clone_into(&scratch.clone_directory(), shown, statement);
+        let cloned = self.clone_sealed(&scratch, shown, statement);
         if cloned.as_ref().is_err_and(MethodError::leaves_statement_running) {
             // The record stays: the undo role ends the statement before it removes the directory.
             return cloned;
         }
         let archived = cloned
-            .and_then(|()| self.check_encrypted(&scratch.clone_directory()))
             .and_then(|()| archive::archive(&scratch.clone_directory(), sink, &self.run.host));
         let removed = scratch.remove();
         // What went wrong first says more.
@@ -121,20 +134,51 @@ impl<'a> CloningServer<'a> {
         }
     }
 
-    /// Encrypted tablespaces are kept on request, or the run ends here.
+    /// Clones, and once more where the server has left something in clear: it does so seldom, and by
+    /// chance.
+    fn clone_sealed(
+        &mut self,
+        scratch: &Scratch,
+        shown: &str,
+        statement: impl Fn(&str) -> Secret,
+    ) -> Result<(), MethodError> {
+        let directory = scratch.clone_directory();
+        self.clone_into(&directory, shown, &statement)?;
+        match self.check_encrypted(&directory) {
+            Err(MethodError::InClear(found)) if found.content != Content::RedoKey => {
+                tracing::warn!(
+                    "the server has left in clear in its clone {found}: it is made once more"
+                );
+                scratch.empty()?;
+                self.clone_into(&directory, shown, &statement)?;
+                self.check_encrypted(&directory)
+            }
+            answer => answer,
+        }
+    }
+
+    /// Encrypted tablespaces are kept on request, or the run ends here; nothing that ought to be
+    /// encrypted is in clear.
     fn check_encrypted(&mut self, directory: &Path) -> Result<(), MethodError> {
         let failed = |source| MethodError::io("look into", directory, source);
         let inside = |path: &Path| path.strip_prefix(directory).unwrap_or(path).to_owned();
         let first = encrypted::first_in(directory).map_err(failed)?;
         self.has_encrypted = first.is_some();
-        if let Some(path) = encrypted::first_with_clear_key(directory).map_err(failed)? {
-            return Err(MethodError::KeyInClear { file: inside(&path) });
+        if let Some(path) = first.filter(|_| self.options.encrypted == Encrypted::Refuse) {
+            return Err(MethodError::Encrypted { file: inside(&path) });
         }
-        match first {
-            Some(path) if self.options.encrypted == Encrypted::Refuse => {
-                Err(MethodError::Encrypted { file: inside(&path) })
+        let host = &self.run.host;
+        let found = encrypted::find(directory, &mut || {
+            host.heartbeat();
+            if host.is_cancelled() { Err(LookError::Cancelled) } else { Ok(()) }
+        });
+        match found {
+            Ok(None) => Ok(()),
+            Ok(Some(found)) => {
+                Err(MethodError::InClear(InClear { file: inside(&found.file), ..found }))
             }
-            _ => Ok(()),
+            Err(LookError::Cancelled) => Err(MethodError::Cancelled),
+            Err(LookError::Io(source)) => Err(failed(source)),
         }
     }
 
@@ -142,7 +186,7 @@ impl<'a> CloningServer<'a> {
         &mut self,
         directory: &Path,
         shown: &str,
-        statement: impl FnOnce(&str) -> Secret,
+        statement: impl Fn(&str) -> Secret,
     ) -> Result<(), MethodError> {
         let text =
             directory.to_str().ok_or_else(|| MethodError::Path { path: directory.to_owned() })?;
@@ -197,14 +241,18 @@ pub(crate) fn summary(
     }
 }
 
-/// Coordinates of a content that is neither that of before nor that of after.
+/// Coordinates of a content that is neither that of before nor that of after. A replica may apply
+/// what it does not write into its binlog (`log_replica_updates = OFF`): that the file has not grown
+/// proves nothing there, but its transactions do.
 pub(crate) fn bracket(
     before: Option<BinlogStatus>,
     after: Option<BinlogStatus>,
+    may_be_replica: bool,
 ) -> CoordinatesRecord {
     let (Some(before), Some(after)) = (before, after) else { return CoordinatesRecord::default() };
+    let stood_still = before == after && (before.gtid.is_some() || !may_be_replica);
     CoordinatesRecord {
-        precision: if before == after { Precision::Exact } else { Precision::Bracket },
+        precision: if stood_still { Precision::Exact } else { Precision::Bracket },
         binlog: Some(before.binlog),
         gtid: before.gtid,
         binlog_upper: Some(after.binlog),

@@ -36,6 +36,7 @@ pub(super) fn watch(
     shown: &str,
 ) -> Result<(), MethodError> {
     let mut watcher = Watcher::beside(session)?;
+    let has_progress = may_see_progress(session)?;
     let id = session.id();
     thread::scope(|scope| {
         let cloning = scope.spawn(|| session.execute(statement.expose()));
@@ -46,7 +47,7 @@ pub(super) fn watch(
                 // Again each time: one that comes before the statement begins is lost.
                 watcher.ask("end the clone", |session| Ok(session.kill_query(id)?));
                 thread::park_timeout(INTERVAL);
-            } else if watcher.is_due() {
+            } else if has_progress && watcher.is_due() {
                 watcher.ask("read the progress", |session| report(session, host));
             }
             host.heartbeat();
@@ -59,6 +60,20 @@ pub(super) fn watch(
             Err(error) => Err(without_secrets(error, shown).into()),
         }
     })
+}
+
+/// Whether the account sees the progress; the clone does without.
+fn may_see_progress(session: &mut Session) -> Result<bool, MethodError> {
+    match session.query(PROGRESS) {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_denied() => {
+            tracing::warn!(
+                "there will be no progress to see: GRANT SELECT ON performance_schema.* to the account"
+            );
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The session that watches. One that fails is made anew: nothing of this may end the watch, since

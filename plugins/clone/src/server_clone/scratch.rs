@@ -77,6 +77,12 @@ impl Scratch {
         self.path.join(CLONE)
     }
 
+    /// Removes what the server has written, for another clone.
+    pub(super) fn empty(&self) -> Result<(), MethodError> {
+        let clone = self.clone_directory();
+        remove_tree(&clone).map_err(|source| MethodError::io("remove", &clone, source))
+    }
+
     /// Removes all of it and ticks it off.
     pub(super) fn remove(self) -> Result<(), MethodError> {
         remove_tree(&self.path).map_err(|source| MethodError::io("remove", &self.path, source))?;
@@ -154,6 +160,7 @@ fn outcome(undone: bool, summary: String) -> UndoOutcome {
     UndoOutcome { undone, summary, extra: serde_json::Map::new() }
 }
 
-fn foreign(what: &dyn std::fmt::Display) -> Failure {
+/// A record that this engine has not written.
+pub(crate) fn foreign(what: &dyn std::fmt::Display) -> Failure {
     Failure::new(dbbackup_sdk::ErrorCode::SAFETY, format!("not a record of this engine: {what}"))
 }

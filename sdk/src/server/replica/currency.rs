@@ -11,7 +11,7 @@ use dbbackup_plugin_api::{
 use super::ReplicaChannel;
 use crate::{
     failure::Classify,
-    server::{ServerVersion, Session, SessionError, quote},
+    server::{Requirement, ServerVersion, Session, SessionError, quote},
 };
 
 /// Name under which an operator accepts a channel that does not run.
@@ -25,6 +25,16 @@ pub enum ReplicaError {
     /// The replica could not be asked.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// The account may not ask whether the channels run.
+    #[error("whether this replica is out of date cannot be known: {account} lacks {privilege}")]
+    Unseen {
+        /// The account.
+        account: String,
+        /// What it lacks.
+        privilege: &'static str,
+        /// The statement that gives it.
+        grant: String,
+    },
     /// A channel receives or applies nothing: the content would be of the past.
     #[error("this replica stands still: {}", listed(channels))]
     Stopped {
@@ -68,14 +78,21 @@ impl Session {
     /// promises are weaker then, for the `degraded` of the backup's summary. Nothing is said about
     /// a server that is no replica.
     ///
+    /// An account that may not ask is refused too where the server is a replica, as far as anybody
+    /// knows: it takes writes of nobody, or the request's environment says so. `replica-stopped` accepts
+    /// that as well. Of any other server the log says what is not known.
+    ///
     /// The names to accept are `replica-stopped` and `replica-lag`; the limit of the lag is the
     /// request's, on top of the delay that a channel is told to keep. Needs `REPLICATION CLIENT`
     /// (MariaDB: `REPLICA MONITOR`).
     ///
     /// # Errors
-    /// [`ReplicaError::Stopped`], [`ReplicaError::Lagging`], and as [`Session::replica_sources`].
+    /// [`ReplicaError::Unseen`], [`ReplicaError::Stopped`], [`ReplicaError::Lagging`], and as [`Session::replica_sources`].
     pub fn check_replica(&mut self, request: &BackupRequest) -> Result<Vec<String>, ReplicaError> {
-        let channels = self.replica_channels()?;
+        let channels = match self.replica_channels() {
+            Err(error) if error.is_denied() => return self.check_unseen(request),
+            answer => answer?,
+        };
         let accepts = |name: &str| request.accept_degraded.iter().any(|given| given == name);
         let stopped: Vec<_> = channels.iter().filter_map(stopped).collect();
         if !stopped.is_empty() && !accepts(ACCEPT_STOPPED) {
@@ -91,6 +108,38 @@ impl Session {
         }
         let weaker = stopped.into_iter().chain(lagging);
         Ok(weaker.map(|state| format!("the source was a replica out of date: {state}")).collect())
+    }
+
+    /// What is to be said of a server whose account may not ask for its channels.
+    fn check_unseen(&mut self, request: &BackupRequest) -> Result<Vec<String>, ReplicaError> {
+        let privilege = monitor_privilege(self.version());
+        let grants = self.grants()?;
+        let grant = grants.statement([&Requirement::global(privilege)]);
+        let is_known = request.environment.server.as_ref().is_some_and(|server| server.replica);
+        let is_replica = is_known || self.variable("read_only")?.as_deref() == Some("ON");
+        if !is_replica {
+            tracing::warn!(
+                "whether the server is a replica that is out of date cannot be known: {grant}"
+            );
+            return Ok(Vec::new());
+        }
+        if !request.accept_degraded.iter().any(|given| given == ACCEPT_STOPPED) {
+            let account = grants.account().to_sql(quote::Escaping::Backslash);
+            return Err(ReplicaError::Unseen { account, privilege, grant });
+        }
+        Ok(vec![format!(
+            "whether the source was a replica out of date is not known: the account lacks {privilege}"
+        )])
+    }
+}
+
+/// The privilege to ask for the channels, as this server calls it.
+fn monitor_privilege(version: &ServerVersion) -> &'static str {
+    /// First MariaDB that knows the new name.
+    const MONITOR_SINCE: [u16; 3] = [10, 5, 9];
+    match version.is_mariadb() && version.at_least(MONITOR_SINCE) {
+        true => "REPLICA MONITOR",
+        false => "REPLICATION CLIENT",
     }
 }
 
@@ -151,6 +200,7 @@ impl Classify for ReplicaError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Session(error) => error.code(),
+            Self::Unseen { .. } => ErrorCode::PRIVILEGE,
             Self::Stopped { .. } | Self::Lagging { .. } => ErrorCode::PRECONDITION,
         }
     }
@@ -158,6 +208,9 @@ impl Classify for ReplicaError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Session(error) => error.hint(),
+            Self::Unseen { grant, .. } => Some(format!(
+                "{grant} or accept a backup that may be of the past: --accept-degraded {ACCEPT_STOPPED}"
+            )),
             Self::Stopped { start, .. } => Some(format!(
                 "start it: {start} or accept a backup of the past: --accept-degraded {ACCEPT_STOPPED}"
             )),
@@ -171,7 +224,7 @@ impl Classify for ReplicaError {
     fn is_retryable(&self) -> bool {
         match self {
             Self::Session(error) => error.is_retryable(),
-            Self::Stopped { .. } => false,
+            Self::Unseen { .. } | Self::Stopped { .. } => false,
             Self::Lagging { .. } => true,
         }
     }
