@@ -110,6 +110,11 @@ impl UndoEngine for Clone {
         dry_run: bool,
         host: &Host,
     ) -> Result<UndoOutcome, Failure> {
-        server_clone::undo(record, dry_run, host)
+        match record.kind.as_str() {
+            protocol::left_behind::RECORD_KIND => {
+                protocol::left_behind::undo(record, dry_run, host)
+            }
+            _ => server_clone::undo(record, dry_run, host),
+        }
     }
 }

@@ -10,6 +10,7 @@ mod coverage;
 mod event;
 mod files;
 mod key_info;
+pub(crate) mod left_behind;
 mod link;
 mod machine;
 mod naming;
@@ -81,12 +82,18 @@ pub(crate) fn run(
     let mut machine = Machine::new(sink, layout, &run.host)?;
     machine.files.keeps_encrypted = options.encrypted == Encrypted::Keep;
     // The observer's few rows are not worth it.
-    let links =
-        ConnectOptions { compression: options.compression.of_connection(), ..connect.clone() };
+    let links = ConnectOptions {
+        compression: options.compression.of_connection(),
+        attributes: vec![left_behind::attribute(run)],
+        ..connect.clone()
+    };
+    let connections = left_behind::note(run, &mut observer)?;
     let setup = Setup { connect: &links, options, host: &run.host };
     let mut clone = Clone { setup, machine, observer };
     let started = Instant::now();
-    clone.drive()?;
+    let driven = clone.drive();
+    // A clone that failed was ended there, as far as the donor could be reached.
+    driven.and(connections.done().map_err(CloneError::from))?;
 
     let Clone { machine, mut observer, .. } = clone;
     let mut added = preflight::tables_left_empty(&mut observer)?;

@@ -1,7 +1,7 @@
 //! The greeting of the server and our answer to it.
 
 use crate::wire::{
-    Compression, Cursor, WireError,
+    Compression, ConnectOptions, Cursor, WireError,
     compress::ZSTD_LEVEL,
     cursor::{put_lenenc_bytes, put_lenenc_int},
 };
@@ -112,7 +112,7 @@ pub(crate) fn tls_request(capabilities: u32) -> Vec<u8> {
 /// The answer to the greeting; `capabilities` includes TLS where it is on.
 pub(crate) fn login_request(
     capabilities: u32,
-    user: &str,
+    options: &ConnectOptions,
     plugin: &str,
     auth_response: &[u8],
 ) -> Vec<u8> {
@@ -121,7 +121,7 @@ pub(crate) fn login_request(
     packet.extend(MAX_ALLOWED_PACKET.to_le_bytes());
     packet.push(COLLATION);
     packet.extend([0; 23]);
-    packet.extend(user.as_bytes());
+    packet.extend(options.user.as_bytes());
     packet.push(0);
     if capabilities & capability::PLUGIN_AUTH_LENENC_DATA != 0 {
         put_lenenc_bytes(&mut packet, auth_response);
@@ -133,7 +133,7 @@ pub(crate) fn login_request(
     packet.extend(plugin.as_bytes());
     packet.push(0);
     if capabilities & capability::CONNECT_ATTRS != 0 {
-        put_connect_attributes(&mut packet);
+        put_connect_attributes(&mut packet, &options.attributes);
     }
     if capabilities & capability::ZSTD_COMPRESSION != 0 {
         packet.push(ZSTD_LEVEL);
@@ -142,7 +142,7 @@ pub(crate) fn login_request(
 }
 
 /// What an operator sees of us in `performance_schema.session_connect_attrs`.
-fn put_connect_attributes(packet: &mut Vec<u8>) {
+fn put_connect_attributes(packet: &mut Vec<u8>, more: &[(String, String)]) {
     let pid = std::process::id().to_string();
     let attributes = [
         ("_client_name", "dbbackup"),
@@ -153,7 +153,8 @@ fn put_connect_attributes(packet: &mut Vec<u8>) {
         ("program_name", "dbbackup"),
     ];
     let mut bytes = Vec::with_capacity(128);
-    for (name, value) in attributes {
+    let more = more.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in attributes.into_iter().chain(more) {
         put_lenenc_bytes(&mut bytes, name.as_bytes());
         put_lenenc_bytes(&mut bytes, value.as_bytes());
     }

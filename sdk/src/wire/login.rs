@@ -71,7 +71,7 @@ pub(crate) fn log_in(
     let mut login = Login::new(&greeting.plugin, &greeting.challenge, password, way);
     let answer = login.first_answer()?;
     let plugin = login.plugin().name();
-    let request = handshake::login_request(capabilities, &options.user, plugin, &answer);
+    let request = handshake::login_request(capabilities, options, plugin, &answer);
     channel.write("logging in", &[&request])?;
     let status = converse(&mut channel, &mut login)?;
     if let Some(compression) = options.compression {

@@ -50,6 +50,9 @@ pub struct ConnectOptions {
     pub stall_budget_ms: u64,
     /// Statements to run right after the login, in this order.
     pub init_statements: Vec<String>,
+    /// Names and values that the server tells of the session in
+    /// `performance_schema.session_connect_attrs`, beside those that every session has.
+    pub attributes: Vec<(String, String)>,
 }
 
 impl Default for ConnectOptions {
@@ -65,6 +68,7 @@ impl Default for ConnectOptions {
             connect_timeout_ms: DEFAULT_CONNECT_TIMEOUT_MS,
             stall_budget_ms: DEFAULT_STALL_BUDGET_MS,
             init_statements: Vec::new(),
+            attributes: Vec::new(),
         }
     }
 }
@@ -84,6 +88,7 @@ impl ConnectOptions {
             connect_timeout_ms: document.connect_timeout_ms,
             stall_budget_ms: document.stall_budget_ms,
             init_statements: Vec::new(),
+            attributes: Vec::new(),
         }
     }
 
