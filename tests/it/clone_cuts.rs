@@ -3,8 +3,8 @@
 use crate::cloned::{Source, expect_bracket};
 use anyhow::{Context as _, Result, ensure};
 use dbbackup_testkit::{
-    ADMIN_PASSWORD, ADMIN_USER, Direction, Ending, FaultProxy, Invocation, Running, SampleTables,
-    Server, ServerOptions, WriteLoad, wait_until,
+    Direction, Ending, FaultProxy, Running, SampleTables, Server, ServerOptions, WriteLoad,
+    wait_until,
 };
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -52,14 +52,6 @@ fn change_pages(server: &Server, stop: &AtomicBool) -> Result<()> {
     Ok(())
 }
 
-fn through(source: &Source, proxy: &FaultProxy, more: &[&str]) -> Invocation {
-    let backup = ["physical-backup", "--engine", "clone", "--output", "db.tar"];
-    let port = proxy.port().to_string();
-    let connection = ["--host", "127.0.0.1", "--port", &port, "--user", ADMIN_USER];
-    let run = source.rig.dbbackup(backup).args(connection).args(more);
-    run.env("MYSQL_PWD", ADMIN_PASSWORD).deadline(Duration::from_secs(300))
-}
-
 /// Cuts every connection in the middle of a stage.
 fn cut_in(stage: &str, run: &mut Running, proxy: &FaultProxy) -> Result<()> {
     let begins = format!("{stage} begins");
@@ -95,10 +87,11 @@ fn survives_cuts_in(stages: &[&str], more: &[&str]) -> Result<()> {
     let stop = AtomicBool::new(false);
     let outcome = thread::scope(|scope| {
         let changes = scope.spawn(|| change_pages(&source.server, &stop));
-        let outcome = through(&source, &proxy, more).start().and_then(|mut run| {
-            stages.iter().try_for_each(|stage| cut_in(stage, &mut run, &proxy))?;
-            run.wait()
-        });
+        let outcome =
+            source.backup_through(&proxy, "db.tar").args(more).start().and_then(|mut run| {
+                stages.iter().try_for_each(|stage| cut_in(stage, &mut run, &proxy))?;
+                run.wait()
+            });
         stop.store(true, Ordering::SeqCst);
         changes.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         outcome

@@ -3,43 +3,18 @@
 use crate::cloned::{Source, expect_bracket};
 use anyhow::{Result, ensure};
 use dbbackup_testkit::{
-    ADMIN_PASSWORD, ADMIN_USER, Direction, Ending, FaultProxy, Invocation, SampleTables, Server,
-    ServerOptions, Signal, SmallDisk, is_root, skip, wait_until,
+    Direction, Ending, FaultProxy, SampleTables, ServerOptions, Signal, SmallDisk, is_root, skip,
 };
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
-/// How long a donor may take to let go of a clone that has ended.
-const LETS_GO_WITHIN: Duration = Duration::from_secs(5);
-
 /// A source with about 100 MB, so that there is a middle.
 fn source() -> Result<Source> {
     let source = Source::start(ServerOptions::default())?;
     SampleTables { schema: "wide".to_owned(), tables: 3, rows: 100_000 }.load(&source.server)?;
     Ok(source)
-}
-
-/// A backup through a proxy.
-fn through(source: &Source, proxy: &FaultProxy, output: &str) -> Invocation {
-    let backup = ["physical-backup", "--engine", "clone", "--output", output];
-    let port = proxy.port().to_string();
-    let connection = ["--host", "127.0.0.1", "--port", &port, "--user", ADMIN_USER];
-    let run = source.rig.dbbackup(backup).args(connection).env("MYSQL_PWD", ADMIN_PASSWORD);
-    run.deadline(Duration::from_secs(300))
-}
-
-/// The donor's own word on whether a clone is running, and on who is connected.
-fn expect_no_clone(server: &Server) -> Result<()> {
-    wait_until("the donor has given the clone up", LETS_GO_WITHIN, || {
-        let threads: u64 = server.row(&format!(
-            "SELECT COUNT(*) FROM performance_schema.threads \
-             WHERE processlist_command = 'Clone' OR processlist_user = '{ADMIN_USER}'"
-        ))?;
-        Ok(threads == 0)
-    })?;
-    server.expect_writable_within(LETS_GO_WITHIN)
 }
 
 /// Cuts every connection each time another part of the content has passed, until it is told to stop.
@@ -65,12 +40,12 @@ fn survives_cuts(output: &str, more: &[&str], ending: Ending, times: u64) -> Res
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| cut_again_and_again(&proxy, ending, times, &stop));
-        let outcome = source.under_load(through(&source, &proxy, output).args(more));
+        let outcome = source.under_load(source.backup_through(&proxy, output).args(more));
         stop.store(true, Ordering::SeqCst);
         outcome
     })?;
     ensure!(proxy.connections() > 10, "only {} connections", proxy.connections());
-    expect_no_clone(&source.server)?;
+    source.expect_no_clone()?;
     source.restore(output, "restored")?;
     let told = source.prove(&source.rig.path("restored"), ServerOptions::default())?;
     expect_bracket(&source.manifest(output)?, &told)
@@ -92,10 +67,11 @@ fn a_connection_that_stays_away_ends_the_run() -> Result<()> {
     let source = source()?;
     let proxy = FaultProxy::start(source.server.port())?;
     proxy.cut_after(Direction::ToClient, 30_000_000);
-    let run = through(&source, &proxy, "db.tar").args(["--engine-option", "restarts=3"]).run()?;
+    let run =
+        source.backup_through(&proxy, "db.tar").args(["--engine-option", "restarts=3"]).run()?;
     run.expect_exit(5)?.expect_stderr("the connection was cut, after 3 restarts")?;
     ensure!(!source.rig.path("db.tar").exists(), "a failed backup left a file");
-    source.server.expect_writable_within(LETS_GO_WITHIN)
+    source.aftermath().expect_free_source()
 }
 
 #[test]
@@ -104,7 +80,7 @@ fn a_killed_donor_ends_the_run() -> Result<()> {
     let proxy = FaultProxy::start(source.server.port())?;
     proxy.throttle(Direction::ToClient, 20_000_000);
     let mut run =
-        through(&source, &proxy, "db.tar").args(["--engine-option", "restarts=2"]).start()?;
+        source.backup_through(&proxy, "db.tar").args(["--engine-option", "restarts=2"]).start()?;
     run.wait_for_file(&source.rig.path("db.tar.partial"), 1_000_000, Duration::from_secs(60))?;
     source.server.kill9()?;
     let outcome = run.wait()?;
@@ -119,7 +95,7 @@ fn an_interrupted_run_ends_soon_and_so_does_the_clone() -> Result<()> {
     for more in [&[][..], &["--parallel", "3"][..]] {
         let proxy = FaultProxy::start(source.server.port())?;
         proxy.throttle(Direction::ToClient, 10_000_000);
-        let mut run = through(&source, &proxy, "db.tar").args(more).start()?;
+        let mut run = source.backup_through(&proxy, "db.tar").args(more).start()?;
         let partial = source.rig.path("db.tar.partial");
         run.wait_for_file(&partial, 1_000_000, Duration::from_secs(60))?;
         run.signal(Signal::INT)?;
@@ -128,7 +104,7 @@ fn an_interrupted_run_ends_soon_and_so_does_the_clone() -> Result<()> {
         let took = asked.elapsed();
         outcome.expect_exit(130)?;
         ensure!(took < Duration::from_secs(4), "{took:?}");
-        expect_no_clone(&source.server)?;
+        source.expect_no_clone()?;
     }
     Ok(())
 }
@@ -144,11 +120,11 @@ fn a_failure_of_ours_ends_the_clone_on_the_donor() -> Result<()> {
     let output = disk.path().join("db.tar").display().to_string();
     let proxy = FaultProxy::start(source.server.port())?;
     proxy.throttle(Direction::ToClient, 20_000_000);
-    let mut run = through(&source, &proxy, &output).start()?;
+    let mut run = source.backup_through(&proxy, &output).start()?;
     run.wait_for_file(&partial, 1_000_000, Duration::from_secs(60))?;
     disk.leave_free(5_000_000)?;
     run.wait()?.expect_exit(7)?;
-    expect_no_clone(&source.server)
+    source.expect_no_clone()
 }
 
 #[test]
@@ -166,5 +142,5 @@ fn the_donor_waits_for_a_slow_target() -> Result<()> {
     ensure!(patience == ["3600"], "{patience:?}");
     run.signal(Signal::TERM)?;
     run.wait()?.expect_exit(143)?;
-    expect_no_clone(&source.server)
+    source.expect_no_clone()
 }

@@ -3,8 +3,7 @@
 use crate::cloned::{Source, text};
 use anyhow::{Context as _, Result, ensure};
 use dbbackup_testkit::{
-    ADMIN_PASSWORD, ADMIN_USER, Direction, FaultProxy, Flavor, Invocation, SampleTables, Scratch,
-    Server, ServerOptions,
+    Direction, FaultProxy, Flavor, SampleTables, Scratch, Server, ServerOptions,
 };
 use serde_json::Value;
 use std::{path::Path, process::Command, time::Duration};
@@ -31,19 +30,11 @@ fn source(outside: &Path) -> Result<Source> {
     Ok(source)
 }
 
-fn through(source: &Source, proxy: &FaultProxy) -> Invocation {
-    let backup = ["physical-backup", "--engine", "clone", "--output", "copy/"];
-    let port = proxy.port().to_string();
-    let connection = ["--host", "127.0.0.1", "--port", &port, "--user", ADMIN_USER];
-    let run = source.rig.dbbackup(backup).args(connection).env("MYSQL_PWD", ADMIN_PASSWORD);
-    run.deadline(Duration::from_secs(300))
-}
-
 /// Moves a table that has been copied to another schema, and makes one, while files are copied.
 fn back_up_with_ddl(source: &Source, outside: &Path) -> Result<()> {
     let proxy = FaultProxy::start(source.server.port())?;
     proxy.throttle(Direction::ToClient, BYTES_PER_SECOND);
-    let mut run = through(source, &proxy).start()?;
+    let mut run = source.backup_through(&proxy, "copy/").start()?;
     let copied = source.rig.path("copy.partial/external/1/outside.ibd");
     run.wait_for_file(&copied, 16_384, PATIENCE)?;
     source.server.sql(&format!(

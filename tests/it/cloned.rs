@@ -1,10 +1,10 @@
 //! What tests of clones share: a source that is busy while it is cloned, and the proof that a
 //! restored copy is the source as of an exact position.
-use crate::logical::load_with_client;
+use crate::{aftermath::Aftermath, logical::load_with_client};
 use anyhow::{Context as _, Result, ensure};
 use dbbackup_testkit::{
-    ADMIN_PASSWORD, ADMIN_USER, Contents, DdlLoad, Flavor, Invocation, Rig, SampleTables, Server,
-    ServerOptions, WriteLoad,
+    ADMIN_PASSWORD, ADMIN_USER, Contents, DdlLoad, FaultProxy, Flavor, Invocation, Rig,
+    SampleTables, Server, ServerOptions, WriteLoad, wait_until,
 };
 use serde_json::Value;
 use std::{fs, path::Path, time::Duration};
@@ -13,6 +13,8 @@ use std::{fs, path::Path, time::Duration};
 const COMMITS: u64 = 50;
 /// How long the load may take for them.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a donor may take to let go of a clone that has ended.
+const LETS_GO_WITHIN: Duration = Duration::from_secs(5);
 
 /// Compressed pages and compressed rows, which not every page size has.
 const COMPRESSED: &str = "CREATE DATABASE packed; \
@@ -86,6 +88,32 @@ impl Source {
             .dbbackup_on(&self.server, arguments)
             .args(["--engine-option", &option])
             .deadline(Duration::from_secs(300))
+    }
+
+    /// Prepares `physical-backup --engine clone` over the protocol, through a proxy.
+    pub(crate) fn backup_through(&self, proxy: &FaultProxy, output: &str) -> Invocation {
+        let backup = ["physical-backup", "--engine", "clone", "--output", output];
+        let port = proxy.port().to_string();
+        let connection = ["--host", "127.0.0.1", "--port", &port, "--user", ADMIN_USER];
+        let run = self.rig.dbbackup(backup).args(connection).env("MYSQL_PWD", ADMIN_PASSWORD);
+        run.deadline(Duration::from_secs(300))
+    }
+
+    /// What is asked after a run.
+    pub(crate) fn aftermath(&self) -> Aftermath<'_> {
+        Aftermath { rig: &self.rig, server: &self.server }
+    }
+
+    /// The donor's own word: no clone is running, and no account but ours is connected.
+    pub(crate) fn expect_no_clone(&self) -> Result<()> {
+        wait_until("the donor has given the clone up", LETS_GO_WITHIN, || {
+            let threads: u64 = self.server.row(&format!(
+                "SELECT COUNT(*) FROM performance_schema.threads \
+                 WHERE processlist_command = 'Clone' OR processlist_user = '{ADMIN_USER}'"
+            ))?;
+            Ok(threads == 0)
+        })?;
+        self.aftermath().expect_free_source()
     }
 
     /// A second server, which takes this one for a donor.

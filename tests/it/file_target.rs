@@ -64,7 +64,7 @@ fn a_disk_that_fills_at_any_byte_leaves_no_backup() -> Result<()> {
         let output = format!("{}/{name}", disk.path().display());
         let outcome = shop.backup(&output).run()?;
         ensure!(outcome.code() == Some(7), "round {round}, {free} bytes free: {outcome}");
-        let left = crate::shop::names(disk.path())?;
+        let left = crate::aftermath::names(disk.path())?;
         ensure!(left.iter().all(|name| name == ".filler"), "round {round}: {left:?}");
         shop.expect_clean()?;
     }

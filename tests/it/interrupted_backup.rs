@@ -23,7 +23,7 @@ const SPAN_MS: u64 = 3000;
 const START: Duration = Duration::from_secs(60);
 
 fn moments() -> u64 {
-    if env::is_acceptance() { ACCEPTANCE_MOMENTS } else { MOMENTS }
+    env::times(MOMENTS, ACCEPTANCE_MOMENTS)
 }
 
 #[test]

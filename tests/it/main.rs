@@ -10,6 +10,7 @@
     reason = "a test may panic and print"
 )]
 mod abi_gate;
+mod aftermath;
 mod busy_server;
 mod clone_abandoned;
 mod clone_beside;
@@ -17,6 +18,7 @@ mod clone_cuts;
 mod clone_encrypted;
 mod clone_faults;
 mod clone_hostile;
+mod clone_killed;
 mod clone_led_outside;
 mod clone_methods;
 mod clone_protocol;
@@ -29,6 +31,7 @@ mod doctor;
 mod file_target;
 mod generations;
 mod interrupted_backup;
+mod killed;
 mod library_face;
 mod load_matrix;
 mod logical;

@@ -1,5 +1,6 @@
 //! A restore changes nothing on the word of a damaged artefact, and a verification says so.
-use crate::shop::{Shop, names};
+use crate::aftermath::names;
+use crate::shop::Shop;
 use anyhow::{Result, bail, ensure};
 use dbbackup_testkit::{Flavor, Invocation, Random, Rig, Server, ServerOptions, env, wait_until};
 use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};

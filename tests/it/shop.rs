@@ -1,13 +1,7 @@
-//! A server with a few sample tables, a dbbackup to back it up with, and what tests ask about the
-//! outcome of a run.
-use anyhow::{Context as _, Result, ensure};
+//! A server with a few sample tables, and a dbbackup to back it up with.
+use crate::aftermath::Aftermath;
+use anyhow::Result;
 use dbbackup_testkit::{Flavor, Invocation, Rig, SampleTables, Server, ServerOptions};
-use std::fs;
-use std::path::Path;
-use std::time::Duration;
-
-/// How long a source may take to be writable again after a run has ended in any way.
-const WRITABLE_WITHIN: Duration = Duration::from_secs(5);
 
 pub(crate) struct Shop {
     pub(crate) rig: Rig,
@@ -37,47 +31,23 @@ impl Shop {
         self.backup(output).run()?.expect_success().map(drop)
     }
 
-    /// Expects exactly these names in the directory of the runs.
+    /// What is asked after a run.
+    pub(crate) fn aftermath(&self) -> Aftermath<'_> {
+        Aftermath { rig: &self.rig, server: &self.server }
+    }
+
+    /// See [`Aftermath::expect_names`].
     pub(crate) fn expect_names(&self, expected: &[&str]) -> Result<()> {
-        let found = names(&self.rig.work_dir())?;
-        ensure!(found == expected, "the directory holds {found:?}, not {expected:?}");
-        Ok(())
+        self.aftermath().expect_names(expected)
     }
 
-    /// Expects that nothing waits for being undone, and that the source takes writes.
+    /// See [`Aftermath::expect_clean`].
     pub(crate) fn expect_clean(&self) -> Result<()> {
-        let state = self.rig.state_dir().join("dbbackup");
-        for part in ["journal", "scratch"] {
-            let directory = state.join(part);
-            if directory.exists() {
-                let left = names(&directory)?;
-                ensure!(left.is_empty(), "{} holds {left:?}", directory.display());
-            }
-        }
-        self.server.expect_writable_within(WRITABLE_WITHIN)
+        self.aftermath().expect_clean()
     }
 
-    /// Expects that no manifest is there without all its bytes: every backup of the directory
-    /// passes `verify`, and there are `count` of them.
+    /// See [`Aftermath::expect_backups`].
     pub(crate) fn expect_backups(&self, count: usize) -> Result<()> {
-        let names = names(&self.rig.work_dir())?;
-        let manifests = names.iter().filter_map(|name| name.strip_suffix(".manifest.json"));
-        let artefacts: Vec<_> = manifests.collect();
-        ensure!(artefacts.len() == count, "{count} backups expected among {names:?}");
-        for artefact in artefacts {
-            let verified = self.rig.dbbackup(["verify", artefact]).run()?;
-            verified.expect_success().context("a manifest without its bytes")?;
-        }
-        Ok(())
+        self.aftermath().expect_backups(count)
     }
-}
-
-/// Names in a directory, sorted.
-pub(crate) fn names(directory: &Path) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        names.push(entry?.file_name().to_string_lossy().into_owned());
-    }
-    names.sort();
-    Ok(names)
 }

@@ -1,5 +1,6 @@
 //! What crashed runs leave is named, undone once, and never more than that.
-use crate::shop::{Shop, names};
+use crate::aftermath::names;
+use crate::shop::Shop;
 use anyhow::{Result, ensure};
 use std::fs;
 use std::time::Duration;

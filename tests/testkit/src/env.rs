@@ -34,6 +34,11 @@ pub fn is_acceptance() -> bool {
     non_empty(ACCEPTANCE).is_some()
 }
 
+/// How often a test tries something at random: `usually`, or `in_acceptance` in a long run.
+pub fn times(usually: u64, in_acceptance: u64) -> u64 {
+    if is_acceptance() { in_acceptance } else { usually }
+}
+
 /// Set to `1` by `cargo xtask test --acceptance`.
 pub const ACCEPTANCE: &str = "DBBACKUP_TEST_ACCEPTANCE";
 
