@@ -2,7 +2,7 @@
 //! stock server, every table is whole, and the binlog from the exact position leads to the source.
 use crate::cloned::{Source, expect_bracket, text};
 use anyhow::{Context as _, Result, ensure};
-use dbbackup_testkit::ServerOptions;
+use dbbackup_testkit::{Flavor, Server, ServerOptions};
 use std::fs;
 
 #[test]
@@ -73,4 +73,47 @@ fn a_clone_over_the_protocol_comes_back_as_of_an_exact_position() -> Result<()> 
     let option = format!("--innodb-directories={}", text(&external));
     let told = source.prove(&data, ServerOptions::default().arg(option))?;
     expect_bracket(&source.manifest("db.tar.gz")?, &told)
+}
+
+/// Its file is named by an absolute path, which the restored server is not to follow.
+#[test]
+fn a_general_tablespace_outside_of_the_data_directory_comes_back_elsewhere() -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    // A server looks into no directory whose name begins with a dot.
+    let outside = scratch.path().join("tables");
+    fs::create_dir(&outside)?;
+    let far = outside.join("far.ibd");
+    let options = ServerOptions::default().arg(format!("--innodb-directories={}", text(&outside)));
+    let source = Source::start(options)?;
+    source.server.sql(&format!(
+        "CREATE TABLESPACE far ADD DATAFILE '{}'; \
+         CREATE TABLE kinds.far1 (id INT PRIMARY KEY, t TEXT) TABLESPACE far; \
+         CREATE TABLE kinds.far2 LIKE kinds.far1; \
+         INSERT INTO kinds.far1 SELECT * FROM kinds.parts; \
+         INSERT INTO kinds.far2 SELECT id + 1, t FROM kinds.parts",
+        text(&far)
+    ))?;
+    source.under_load(source.backup("protocol", "db.tar.zst"))?;
+    let roots = source.manifest("db.tar.zst")?["roots"].clone();
+    ensure!(roots["external/1"] == text(&outside), "{roots}");
+
+    let restored = source.restore("db.tar.zst", "restored")?;
+    // The last directory of the path comes along, as that of a schema does.
+    let external = source.rig.path("restored/external/1/tables");
+    let option = restored["server_options"][0].as_str().context("no option")?;
+    ensure!(option == format!("--innodb-directories={}", text(&external)), "{restored}");
+    let data = source.rig.path("restored/data");
+    let options = ServerOptions::default().arg(option);
+    let told = source.prove(&data, options.clone())?;
+    expect_bracket(&source.manifest("db.tar.zst")?, &told)?;
+
+    // The source's own file must not be what the restored server writes to.
+    let server = Server::start_on(Flavor::Mysql97, &data, options)?;
+    let file: String = server
+        .row("SELECT PATH FROM information_schema.INNODB_DATAFILES WHERE PATH LIKE '%far.ibd'")?;
+    ensure!(file == text(&external.join("far.ibd")), "{file}");
+    server.sql("INSERT INTO kinds.far1 VALUES (9999, 'restored')")?;
+    ensure!(server.row::<u64>("SELECT COUNT(*) FROM kinds.far1")? == 501);
+    ensure!(source.server.row::<u64>("SELECT COUNT(*) FROM kinds.far1")? == 500);
+    Ok(())
 }

@@ -14,6 +14,7 @@ mod aftermath;
 mod busy_server;
 mod clone_abandoned;
 mod clone_beside;
+mod clone_chunks;
 mod clone_cuts;
 mod clone_encrypted;
 mod clone_faults;

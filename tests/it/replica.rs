@@ -3,6 +3,7 @@
 //! --replica-statement` prints.
 mod chain;
 mod currency;
+mod physical;
 
 use anyhow::{Context as _, Result, ensure};
 use chain::{PASSWORD, USER, grow, make_table, prepare_source, rows, wait_for_rows};

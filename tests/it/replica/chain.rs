@@ -75,6 +75,11 @@ pub(super) struct Chain {
 impl Chain {
     /// Starts the servers, and waits until the replica has the sources' tables.
     pub(super) fn start(flavor: Flavor) -> Result<Self> {
+        Self::start_with(flavor, replica_options(flavor))
+    }
+
+    /// The same with options of the replica's own.
+    pub(super) fn start_with(flavor: Flavor, options: ServerOptions) -> Result<Self> {
         let source = |domain: u32| -> Result<Server> {
             let options = match flavor.is_mariadb() {
                 // Two sources that write at the same time need domains of their own.
@@ -86,7 +91,7 @@ impl Chain {
             Ok(server)
         };
         let (east, west) = (source(1)?, source(2)?);
-        let replica = Server::start(flavor, replica_options(flavor))?;
+        let replica = Server::start(flavor, options)?;
         let chain = Self { east, west, replica };
         for (name, source) in [("east", &chain.east), ("west", &chain.west)] {
             make_table(source, name)?;
