@@ -2,6 +2,7 @@
 //! it must not make is refused, and whatever ends a run leaves no snapshot.
 mod doctor;
 mod faults;
+mod killed;
 mod paths;
 mod refusals;
 mod servers;
