@@ -151,6 +151,42 @@ fn the_text_beside_a_clone_makes_schemas_that_are_not_there() -> Result<()> {
     all(&source.server)?.expect_same(&all(&empty)?)
 }
 
+/// A clone has the definition of a table over others, and not even that can be opened.
+#[test]
+fn tables_over_others_are_refused_by_name_and_come_back_beside_the_clone() -> Result<()> {
+    let source = Source::start(ServerOptions::default())?;
+    source.server.sql(
+        "USE kinds; CREATE TABLE part1 (i INT, KEY (i)) ENGINE=MyISAM; \
+         CREATE TABLE part2 LIKE part1; INSERT INTO part1 VALUES (1), (2); \
+         INSERT INTO part2 VALUES (3); CREATE TABLE whole (i INT, KEY (i)) ENGINE=MRG_MyISAM \
+             UNION=(part1, part2) INSERT_METHOD=LAST",
+    )?;
+    for method in ["protocol", "local"] {
+        let refused = source.backup(method, "db.tar").run()?;
+        refused.expect_exit(4)?.expect_stderr("1 of MRG_MYISAM")?;
+        refused.expect_stderr("--include-non-innodb")?;
+        ensure!(!source.rig.path("db.tar").exists(), "an artefact was written");
+    }
+    let accept = ["--accept-degraded", "non-transactional"];
+    source.backup("protocol", "without.tar").args(accept).run()?.expect_exit(10)?;
+    let excluded = source.manifest("without.tar")?["excluded"].to_string();
+    ensure!(excluded.contains("kinds.whole (MRG_MYISAM)"), "{excluded}");
+
+    let backup = source.backup("protocol", "db/").args(["--include-non-innodb", "--max-lock=1m"]);
+    backup.run()?.expect_success()?;
+    source.restore("db/", "restored")?;
+    let text = fs::read(source.rig.path("db/.dbbackup/non-innodb.sql"))?;
+    let options = ServerOptions::default();
+    let restored = Server::start_on(Flavor::Mysql97, &source.rig.path("restored"), options)?;
+    load_with_client(&restored, &text)?;
+    restored.sql("INSERT INTO kinds.whole VALUES (4)")?;
+    for (table, rows) in [("whole", &[1, 2, 3, 4][..]), ("part1", &[1, 2]), ("part2", &[3, 4])] {
+        let found: Vec<u32> = restored.rows(&format!("SELECT i FROM kinds.{table} ORDER BY i"))?;
+        ensure!(found == rows, "{table} holds {found:?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn tables_that_no_lock_of_this_length_suffices_for_are_refused_before_the_clone() -> Result<()> {
     let source = source()?;

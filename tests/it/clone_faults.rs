@@ -1,6 +1,9 @@
 //! What goes wrong with a clone over the protocol: the run goes on over another connection, or it ends
 //! with the reason and the donor has given the clone up.
-use crate::cloned::{Source, expect_bracket};
+use crate::{
+    cloned::{Source, expect_bracket},
+    killed::{come_to, moments},
+};
 use anyhow::{Result, ensure};
 use dbbackup_testkit::{
     Direction, Ending, FaultProxy, SampleTables, ServerOptions, Signal, SmallDisk, is_root, skip,
@@ -72,6 +75,37 @@ fn a_connection_that_stays_away_ends_the_run() -> Result<()> {
     run.expect_exit(5)?.expect_stderr("the connection was cut, after 3 restarts")?;
     ensure!(!source.rig.path("db.tar").exists(), "a failed backup left a file");
     source.aftermath().expect_free_source()
+}
+
+/// A donor killed at moments spread over the clone; it comes back, and the next run succeeds.
+#[test]
+fn a_donor_killed_at_any_moment_ends_the_run_and_leaves_no_backup() -> Result<()> {
+    let mut source = Source::start(ServerOptions::default())?;
+    let proxy = FaultProxy::start(source.server.port())?;
+    let passed = || proxy.passed_bytes(Direction::ToClient);
+    source.backup_through(&proxy, "db.tar").run()?.expect_success()?;
+    let whole = passed();
+    for moment in moments("killed donors") {
+        proxy.throttle(Direction::ToClient, 100_000_000);
+        let before = passed();
+        let run = source.backup_through(&proxy, "db.tar").arg("--force");
+        let mut run = run.args(["--engine-option", "restarts=1"]).start()?;
+        come_to(&mut run, moment, whole, || Ok(passed() - before))?;
+        source.server.kill9()?;
+        let outcome = run.wait()?;
+        println!("{moment:?}: {:?}", outcome.code());
+        proxy.resume();
+        // It may have been done, or have had nothing more to ask for.
+        ensure!(matches!(outcome.code(), Some(5 | 0)), "{moment:?}: {outcome}");
+        source.server.restart()?;
+        source.expect_no_clone()?;
+        // The backup that was there is there, or the new one.
+        source.aftermath().expect_names(&["db.tar", "db.tar.manifest.json"])?;
+        source.aftermath().expect_clean()?;
+    }
+    source.aftermath().expect_backups(1)?;
+    source.backup("protocol", "db.tar").arg("--force").run()?.expect_success()?;
+    source.aftermath().expect_backups(1)
 }
 
 #[test]

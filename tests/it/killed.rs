@@ -40,20 +40,31 @@ pub(crate) fn moments(name: &str) -> impl Iterator<Item = Moment> {
     })
 }
 
-/// Lets a run come to a moment, unless it ends before, and kills.
-pub(crate) fn kill(
-    mut run: Running,
-    victim: Victim,
+/// Lets a run come to a moment, unless it ends before.
+pub(crate) fn come_to(
+    run: &mut Running,
     moment: Moment,
     whole: u64,
     mut progress: impl FnMut() -> Result<u64>,
-) -> Result<Outcome> {
+) -> Result<()> {
     let place = whole * moment.permille / 1000;
     run.wait_for_worker(PATIENCE)?;
     wait_until(&format!("it has come to {moment:?}"), PATIENCE, || {
         Ok(!run.is_running() || progress()? >= place)
     })?;
     pause(moment.then);
+    Ok(())
+}
+
+/// Lets a run come to a moment, and kills.
+pub(crate) fn kill(
+    mut run: Running,
+    victim: Victim,
+    moment: Moment,
+    whole: u64,
+    progress: impl FnMut() -> Result<u64>,
+) -> Result<Outcome> {
+    come_to(&mut run, moment, whole, progress)?;
     match victim {
         Victim::Worker => run.kill_workers()?,
         Victim::Supervisor => run.signal(Signal::KILL)?,

@@ -118,6 +118,36 @@ fn a_running_alter_is_not_waited_for() -> Result<()> {
     Ok(())
 }
 
+/// Tables without transactions need `FLUSH TABLES WITH READ LOCK`, which would wait for a long `SELECT`
+/// and let everybody else wait behind it.
+#[test]
+fn a_long_select_is_not_waited_for() -> Result<()> {
+    needs_btrfs!();
+    let machine = Machine::start(Flavor::Mysql97, 100, ServerOptions::default())?;
+    non_transactional_tables(&machine.server)?;
+    let load = WriteLoad::start(&machine.server)?;
+    let mut reader = machine.server.session()?;
+    let reading = std::thread::spawn(move || {
+        // It ends by being killed, which is an error or none.
+        drop(reader.run("SELECT SLEEP(60) FROM sbtest.sbtest1 LIMIT 1"));
+    });
+    let mut watcher = machine.server.session()?;
+    wait_for_state(&mut watcher, "User sleep")?;
+    let refused = machine.backup("db.tar").args(["--max-lock-wait", "700ms"]).run()?;
+    refused.expect_exit(9)?.expect_stderr("FLUSH TABLES WITH READ LOCK")?;
+    load.wait_for_commits(20, SOON)?;
+    ensure!(!reading.is_finished(), "the SELECT was over before the lock was refused");
+    machine.expect_nothing_left()?;
+    end_sleeper(&mut watcher)?;
+    reading.join().expect("no panic");
+    machine.backup("db.tar").run()?.expect_success()?;
+    let lock = machine.proof("db.tar").manifest()?["locks"][0].clone();
+    ensure!(lock["statement"] == "FLUSH TABLES WITH READ LOCK", "{lock}");
+    let report = load.stop();
+    ensure!(report.failures == 0, "{report:?}");
+    Ok(())
+}
+
 /// The text says what was measured and with which option it would do, so that nobody has to guess.
 #[test]
 fn a_lock_that_is_held_beyond_its_budget_is_told_with_what_would_do() -> Result<()> {
