@@ -146,10 +146,10 @@ fn killed_by_protocol() -> Result<Source> {
 fn cleanup_ends_the_clone_that_a_killed_run_left_on_its_donor() -> Result<()> {
     let source = killed_by_protocol()?;
     let shown = source.rig.dbbackup_on(&source.server, ["cleanup", "--dry-run"]).run()?;
-    shown.expect_stdout("would remove: clone on the donor, session ")?;
+    shown.expect_stdout("would remove: connections of the clone ")?;
     ensure!(kept(&source)? == 1, "ended by a dry run");
     let cleanup = source.rig.dbbackup_on(&source.server, ["cleanup"]).run()?;
-    cleanup.expect_success()?.expect_stdout("removed: clone on the donor, session ")?;
+    cleanup.expect_success()?.expect_stdout("removed: connections of the clone ")?;
     wait_until("the donor has given up", PATIENCE, || Ok(kept(&source)? == 0))?;
     source.backup("protocol", "next/").run()?.expect_success().map(drop)
 }
@@ -167,6 +167,6 @@ fn a_donor_that_cannot_be_asked_is_left_to_itself() -> Result<()> {
     let mut source = killed_by_protocol()?;
     source.server.kill9()?;
     let cleanup = source.rig.dbbackup(["cleanup"]).run()?;
-    cleanup.expect_success()?.expect_stderr("the donor is left to itself")?;
+    cleanup.expect_success()?.expect_stderr("is left to its donor")?;
     Ok(())
 }

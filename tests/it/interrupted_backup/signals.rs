@@ -1,7 +1,8 @@
 //! SIGINT and SIGTERM, at every moment of every command that works for long: the exit code of the
 //! handbook, and nothing left of what was begun.
 use super::START;
-use crate::shop::{Shop, names};
+use crate::aftermath::names;
+use crate::shop::Shop;
 use anyhow::{Result, bail, ensure};
 use dbbackup_testkit::{
     ADMIN_PASSWORD, ADMIN_USER, Direction, FaultProxy, Flavor, Invocation, Outcome, Running,

@@ -1,6 +1,7 @@
 //! What no checksum of a page covers, the hash of the archived member does.
 use super::coverage::PageKind;
-use crate::shop::{Shop, names};
+use crate::aftermath::names;
+use crate::shop::Shop;
 use anyhow::{Context as _, Result, ensure};
 use std::{
     fs::{self, File},

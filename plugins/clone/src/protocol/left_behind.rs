@@ -2,32 +2,21 @@
 //! minutes for their owner to come back, and with `--clone-ddl block` no DDL goes through meanwhile. So
 //! the journal knows of them before they are made, and whoever undoes ends them.
 
-use std::time::Duration;
-
 use dbbackup_sdk::{
     BackupRun, Failure, Host, JournalEntry,
-    document::{
-        connection::PASSWORD_SECRET,
-        undo::{UndoOutcome, UndoRecord},
-    },
+    document::undo::{UndoOutcome, UndoRecord},
     serde_json,
-    server::{ConnectOptions, Secret, Session, SessionError},
+    server::{Session, SessionError},
     undo_record,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    error::CloneError,
-    protocol::observer::Observer,
-    source::{is_denied, told},
-};
+use crate::{error::CloneError, protocol::observer::Observer, server_clone, source::told};
 
 /// Kind of the journal's records.
 pub(crate) const RECORD_KIND: &str = "clone-connections";
 /// The connection attribute that tells the connections of one run from all others.
 const ATTRIBUTE: &str = "dbbackup_backup";
-/// Longest wait for an answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 /// Where the server tells the attributes of all sessions, and where those of the own account alone,
 /// which needs no privilege.
 const ALL_SESSIONS: &str = "performance_schema.session_connect_attrs";
@@ -67,23 +56,22 @@ pub(crate) fn undo(
     dry_run: bool,
     host: &Host,
 ) -> Result<UndoOutcome, Failure> {
-    let facts = Facts::deserialize(&record.facts).map_err(|error| {
-        let text = format!("not a record of this engine: {error}");
-        Failure::new(dbbackup_sdk::ErrorCode::SAFETY, text)
-    })?;
+    let facts = Facts::deserialize(&record.facts).map_err(|error| server_clone::foreign(&error))?;
     if dry_run {
         let summary = format!("would end the connections of the clone {}", facts.backup_id);
         return Ok(outcome(false, summary));
     }
-    let Some(mut session) = donor(&facts, host)? else {
-        return Ok(outcome(
-            true,
-            format!(
-                "the clone {} is left to its donor, which was not there to be asked: it gives up \
-                 after its clone_donor_timeout_after_network_failure",
+    let mut session = match server_clone::connect(host, &facts.server_uuid) {
+        Ok(session) => session,
+        Err(why) => {
+            let summary = format!(
+                "the clone {} is left to its donor, which gives up after its \
+                 clone_donor_timeout_after_network_failure: {why}",
                 facts.backup_id
-            ),
-        ));
+            );
+            tracing::warn!("{summary}");
+            return Ok(outcome(true, summary));
+        }
     };
     let ids = connections(&mut session, &facts.backup_id).map_err(CloneError::from)?;
     for id in &ids {
@@ -97,31 +85,10 @@ pub(crate) fn undo(
     Ok(outcome(true, summary))
 }
 
-/// A session with the donor of the record; nothing where the given connection leads elsewhere.
-fn donor(facts: &Facts, host: &Host) -> Result<Option<Session>, Failure> {
-    let Some(document) = host.connection()? else { return Ok(None) };
-    let password = host.secret(PASSWORD_SECRET)?.map(|secret| Secret::new(secret.to_vec()));
-    let asked = ask_identity(&ConnectOptions::from_document(&document, password));
-    match asked {
-        Ok((session, server_uuid)) => Ok((server_uuid == facts.server_uuid).then_some(session)),
-        Err(error) => {
-            tracing::info!(%error, "the donor of a clone whose run is gone cannot be asked");
-            Ok(None)
-        }
-    }
-}
-
-fn ask_identity(options: &ConnectOptions) -> Result<(Session, String), SessionError> {
-    let mut session = Session::connect(options)?;
-    session.set_timeouts(ANSWER_WITHIN, ANSWER_WITHIN)?;
-    let server_uuid = told(&mut session, "server_uuid")?;
-    Ok((session, server_uuid))
-}
-
 /// The server's numbers of the connections with a run's attribute.
 fn connections(session: &mut Session, backup_id: &str) -> Result<Vec<u32>, SessionError> {
     match connections_in(session, ALL_SESSIONS, backup_id) {
-        Err(error) if is_denied(&error) => connections_in(session, OWN_SESSIONS, backup_id),
+        Err(error) if error.is_denied() => connections_in(session, OWN_SESSIONS, backup_id),
         outcome => outcome,
     }
 }
