@@ -63,7 +63,7 @@ impl Aftermath<'_> {
         verified.expect_success().context("a backup without its bytes").map(drop)
     }
 
-    /// Names of what has a manifest, beside it or, for a directory, in it.
+    /// Names of what has a manifest, beside it or, for a directory, in it; sorted.
     fn with_manifests(&self) -> Result<Vec<String>> {
         let beside = |name: &String| name.strip_suffix(".manifest.json").map(str::to_owned);
         let inside = |name: &String| {
@@ -71,7 +71,10 @@ impl Aftermath<'_> {
             manifest.exists().then(|| name.clone())
         };
         let names = names(&self.rig.work_dir())?;
-        Ok(names.iter().filter_map(|name| beside(name).or_else(|| inside(name))).collect())
+        let found = names.iter().filter_map(|name| beside(name).or_else(|| inside(name)));
+        let mut found: Vec<String> = found.collect();
+        found.sort();
+        Ok(found)
     }
 
     /// Names of what `list` calls a backup, sorted.
