@@ -9,12 +9,13 @@ use std::{
 };
 
 /// Where an object of an artefact lies: beside it, under its own name. The first one bears the artefact's
-/// name, whatever that has been changed to since, unless it replaced a backup in a store: then only its own
-/// is there.
+/// name, whatever that has been changed to since, unless it replaced a backup in a store: then it has its
+/// own, and what bears the artefact's name, if anything, is of the backup that it has replaced.
 pub(crate) fn object_path(artefact: &Path, objects: &[ObjectRecord], object: &str) -> PathBuf {
     let own = artefact.with_file_name(object);
-    let is_first = objects.first().is_some_and(|first| first.name == object);
-    if is_first && (artefact.exists() || !own.is_file()) { artefact.to_owned() } else { own }
+    let Some(first) = objects.first().filter(|first| first.name == object) else { return own };
+    let fits = fs::metadata(artefact).is_ok_and(|file| file.len() == first.size_bytes);
+    if fits || !own.is_file() { artefact.to_owned() } else { own }
 }
 
 /// Where the bytes of an artefact begin.
@@ -76,6 +77,8 @@ mod tests {
         fs::write(at("db.b1.tar.0002"), "de").unwrap();
         check_objects(&at("db.tar"), &objects).unwrap();
 
+        fs::write(at("db.tar"), "of the backup before").unwrap();
+        assert_eq!(first(), at("db.b1.tar"));
         fs::copy(at("db.b1.tar"), at("db.tar")).unwrap();
         fs::remove_file(at("db.b1.tar")).unwrap();
         assert_eq!(first(), at("db.tar"));

@@ -52,8 +52,7 @@ impl Artefact {
         let manifest = manifest::assemble(draft, written, Timestamp::now());
         let (artefact, manifest_place) = match output {
             Output::Remote(remote) => {
-                let in_doubt = |doubt: HostRecord| record(journal, &doubt).map(|_| ());
-                let place = remote.commit(&manifest, &receipt.markers, runtime, in_doubt)?;
+                let place = remote.commit(&manifest, &receipt.markers, runtime, journal)?;
                 let name = format!("{}{MANIFEST_ENDING}", place.name);
                 let manifest_place = Place::from(place.named(name));
                 (Some(Place::from(place)), Some(manifest_place))

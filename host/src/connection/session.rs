@@ -59,7 +59,14 @@ impl Session {
             }
             outcome => outcome,
         };
-        let connection = opened.map_err(|refusal| refusal.classify(to))?;
+        let connection = match opened {
+            Ok(connection) => connection,
+            Err(refusal) => {
+                // A name server that says nothing would be waited for.
+                runtime.shutdown_background();
+                return Err(refusal.classify(to));
+            }
+        };
         let cancel = to.cancel.clone();
         Ok(Self { runtime, connection: Some(connection), address, cancel })
     }

@@ -1,5 +1,5 @@
 //! Why no engine was chosen.
-use super::rank::{Ranking, Verdict};
+use super::rank::{Candidate, Ranking, Verdict};
 use crate::exit::{Classified, Exit};
 
 /// No engine was chosen.
@@ -15,7 +15,7 @@ pub enum SelectError {
         /// What the operator can do about the first of them.
         remedy: Option<String>,
         /// Exit code and stable code of the only engine's own error, if that is why, or of an output
-        /// that it cannot write.
+        /// that none of them writes.
         own: Option<(Exit, String)>,
     },
 }
@@ -27,12 +27,15 @@ impl SelectError {
             .iter()
             .map(|candidate| format!("{}: {}", candidate.engine, candidate.obstacle()));
         let remedy = ranking.candidates.iter().find_map(|candidate| candidate.remedy());
+        let copies_files = |candidate: &Candidate| candidate.verdict == Verdict::CopiesFiles;
         let own = match ranking.candidates.as_slice() {
-            [only] => match &only.verdict {
-                Verdict::Failed { exit, code, .. } => Some((*exit, code.clone())),
-                Verdict::CopiesFiles => Some((Exit::Usage, "E-SELECT-OUTPUT".to_owned())),
-                _ => None,
-            },
+            [Candidate { verdict: Verdict::Failed { exit, code, .. }, .. }] => {
+                Some((*exit, code.clone()))
+            }
+            [] => None,
+            all if all.iter().all(copies_files) => {
+                Some((Exit::Usage, "E-SELECT-OUTPUT".to_owned()))
+            }
             _ => None,
         };
         Self::NoneFits { name: name.to_owned(), obstacles: obstacles.collect(), remedy, own }

@@ -11,7 +11,12 @@ use crate::{
     pipeline::Encoding,
     remote::{Refusal, RemoteError, RemoteTarget, TargetPlace},
     supervisor::{
-        CancelFlag, Runtime, host_record::HostRecord, job::TargetOutput, runtime::is_run_id,
+        CancelFlag, Runtime,
+        host_record::HostRecord,
+        job::TargetOutput,
+        journal::{Journal, JournalError},
+        message::RecordOwner,
+        runtime::is_run_id,
         undo::never_cancelled,
     },
 };
@@ -140,16 +145,16 @@ impl RemoteOutput {
     }
 
     /// Puts the manifest, which makes the objects a backup, and removes what is not needed any more.
-    /// On an error there is the old backup, or none, as before the run; unless nobody knows, which
-    /// `in_doubt` is told: then the objects stay until no manifest can come to name them any more.
+    /// On an error there is the old backup, or none, as before the run; unless nobody knows, which the
+    /// journal says: then the objects stay until no manifest can come to name them any more.
     pub(crate) fn commit(
         self,
         manifest: &Manifest,
         markers: &[String],
         runtime: &Runtime<'_>,
-        in_doubt: impl FnOnce(HostRecord) -> Result<(), Failure>,
+        journal: &mut Journal,
     ) -> Result<TargetPlace, Failure> {
-        let target = self.put_manifest(manifest, runtime, in_doubt)?;
+        let target = self.put_manifest(manifest, runtime, journal)?;
         // Nothing that goes wrong from here on makes the backup less of one.
         let old = self.old.iter().flat_map(|old| self.own_objects(old));
         let kept: Vec<_> = manifest.objects.iter().map(|object| &object.name).collect();
@@ -174,18 +179,28 @@ impl RemoteOutput {
     }
 
     /// Puts the manifest, and answers where it was put: the place may be served by another worker then.
+    ///
+    /// Where there is an old backup to lose, the doubt is in the journal before the store is asked: whoever
+    /// finds this run dead must not take the objects from under a manifest that is still on its way.
     fn put_manifest(
         &self,
         manifest: &Manifest,
         runtime: &Runtime<'_>,
-        in_doubt: impl FnOnce(HostRecord) -> Result<(), Failure>,
+        journal: &mut Journal,
     ) -> Result<Arc<RemoteTarget>, Failure> {
         let target = RemoteTarget::open(&self.place, runtime, never_cancelled())?;
         let name = self.manifest_name();
         let bytes = manifest::to_bytes(manifest)?;
         expect_objects(&target, manifest)?;
+        let doubted = match &self.old {
+            Some(_) => Some(self.doubt(journal)?),
+            None => None,
+        };
         let put = target.put(&name, self.existing == Existing::Refuse, &bytes);
-        let Err(error) = put else { return Ok(target) };
+        let Err(error) = put else {
+            settle(journal, doubted);
+            return Ok(target);
+        };
         // A worker that is gone says nothing more, and the store may.
         let asked = match &error {
             RemoteError::Refused { .. } => Ok(target),
@@ -194,16 +209,29 @@ impl RemoteOutput {
             }
         };
         let error = match asked.map(|target| (confirm(&target, manifest, error), target)) {
-            Ok((Ok(()), target)) => return Ok(target),
+            Ok((Ok(()), target)) => {
+                settle(journal, doubted);
+                return Ok(target);
+            }
             Ok((Err(error), _)) | Err(error) => error,
         };
-        if !may_be_done(&error) {
+        if !may_be_done(&error, self.old.is_some()) {
+            settle(journal, doubted);
             return Err(error.into());
         }
-        let manifest = self.place.named(&name).to_string();
-        let engine = self.place.engine.engine.clone();
-        in_doubt(HostRecord::commit_in_doubt(manifest.clone(), engine))?;
+        // The hour begins now, and not before the store was asked.
+        self.doubt(journal)?;
+        settle(journal, doubted);
+        let manifest = self.place.named(name).to_string();
         Err(PlaceError::InDoubt { manifest, source: Box::new(error) }.into())
+    }
+
+    /// Notes down that the manifest may be there, or come to be.
+    fn doubt(&self, journal: &mut Journal) -> Result<u64, JournalError> {
+        let manifest = self.place.named(self.manifest_name()).to_string();
+        let engine = self.place.engine.engine.clone();
+        let record = HostRecord::commit_in_doubt(manifest, engine).to_undo_record()?;
+        journal.record(RecordOwner::Host, record)
     }
 
     /// The objects of the backup that is replaced, as far as they bear its name: a manifest that was copied
@@ -325,12 +353,23 @@ fn confirm(
     }
 }
 
-/// True if a request may have been carried out, now or later: it was not answered, or the worker that
-/// has sent it is gone.
-fn may_be_done(error: &RemoteError) -> bool {
+/// True if the manifest may have been written, or may still be: the request was not answered, or the worker
+/// that has sent it is gone. The latter counts where there is an old backup to lose; else a late manifest is
+/// the manifest of nothing, and says so.
+fn may_be_done(error: &RemoteError, replaces: bool) -> bool {
     match error {
         RemoteError::Refused { refusal, .. } => *refusal == Refusal::Unanswered,
-        RemoteError::Worker(_) | RemoteError::Answer { .. } => true,
+        RemoteError::Worker(_) | RemoteError::Answer { .. } => replaces,
+    }
+}
+
+/// Ticks a doubt off that there is none about any more. One that stays costs an hour of patience.
+fn settle(journal: &mut Journal, doubted: Option<u64>) {
+    if let Some(number) = doubted
+        && let Err(error) = journal.done(number)
+    {
+        let error = Failure::from(error).chain();
+        tracing::warn!(error, "the journal still doubts whether the manifest was written");
     }
 }
 

@@ -270,9 +270,12 @@ impl Refusal {
         self.kind == Kind::Answered && self.code.is_some()
     }
 
-    /// True if nothing was answered: what was asked for may still be done.
+    /// True if the store has not answered, or only something before it has, or the answer says that all is
+    /// well and breaks off: what was asked for may be done, or still come to be.
     pub(crate) fn is_silence(&self) -> bool {
-        self.kind == Kind::Unanswered
+        let is_of_nobody = self.kind == Kind::Answered && self.code.is_none();
+        let is_no_refusal = matches!(self.status, Some(200..=299 | 408 | 502 | 504));
+        self.kind == Kind::Unanswered || (is_of_nobody && is_no_refusal)
     }
 
     /// True if more came than was asked for.
@@ -384,6 +387,18 @@ pub(crate) mod tests {
             assert_eq!(answered(status, code).verdict(), Verdict::Retry, "{status} {code}");
         }
         assert_eq!(Refusal::unanswered("reset").verdict(), Verdict::Retry);
+    }
+
+    #[test]
+    fn the_answer_of_a_gateway_or_a_broken_one_is_none_of_the_stores() {
+        for (status, code) in [(502, ""), (504, ""), (408, ""), (200, "")] {
+            assert!(answered(status, code).is_silence(), "{status} {code}");
+        }
+        for (status, code) in [(500, ""), (503, ""), (200, "InternalError"), (403, "AccessDenied")]
+        {
+            assert!(!answered(status, code).is_silence(), "{status} {code}");
+        }
+        assert!(Refusal::unanswered("reset").is_silence());
     }
 
     #[test]

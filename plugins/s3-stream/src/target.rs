@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -21,7 +22,7 @@ use crate::{
     attend::{GIVE_UP_DEADLINE, attend},
     error::S3Error,
     location::Place,
-    marker::{self, Claim, ClaimOrder, marker_key, rfc3339},
+    marker::{self, Claim, ClaimOrder, SILENCE, marker_key, rfc3339},
     options::Options,
     reader::S3Reader,
     schedule::{Plan, Schedule},
@@ -34,6 +35,10 @@ use crate::{
 
 /// Bytes of one ranged read: large enough that its round trip does not count.
 const READ_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How long a manifest is tried to be put: while nobody else may take a run for dead that was heard of
+/// before it began.
+const LONGEST_COMMIT: Duration = Duration::from_secs(SILENCE.as_secs() / 2);
 
 /// An open place in S3.
 #[derive(Debug)]
@@ -203,7 +208,7 @@ impl S3Target {
             if_absent: object.if_absent,
         };
         // A manifest must get through, also where it is the first thing that a process says.
-        let (store, silence) = self.store.patient().watched();
+        let (store, silence) = self.store.patient().within(LONGEST_COMMIT).watched();
         let answer = match store.put(&put).await {
             Ok(answer) => answer,
             Err(error) if silence.was_met() => return Err(self.after_silence(&key, error).await),

@@ -72,7 +72,7 @@ fn without_an_answer_the_record_stays_until_nothing_can_appear_any_more() -> Res
 }
 
 /// Sets the time in the one journal that has a field of this name back.
-fn let_an_hour_pass(cloud: &Cloud, field: &str) -> Result<()> {
+pub(super) fn let_an_hour_pass(cloud: &Cloud, field: &str) -> Result<()> {
     let records = records_with(field, &cloud.rig.state_dir())?;
     ensure!(records.len() == 1, "records {records:?}");
     for record in records {

@@ -161,9 +161,13 @@ fn an_output_of_sql_text_takes_no_files() {
     assert_eq!(ranking.chosen().unwrap().engine, "mysqldump");
     assert!(ranking.reason("auto", &environment).ends_with("; the output holds SQL text"));
     assert_eq!(ranking.candidates[1].obstacle(), "copies files, and the output holds SQL text");
+    for named in [vec![clone()], vec![clone(), clone()]] {
+        let named = Ranking::of(named, &environment, &rules);
+        let error = SelectError::none_fits("clone", &named);
+        assert_eq!((error.exit(), error.code()), (Exit::Usage, "E-SELECT-OUTPUT".to_owned()));
+    }
     let named = Ranking::of(vec![clone()], &environment, &rules);
     let error = SelectError::none_fits("clone", &named);
-    assert_eq!((error.exit(), error.code()), (Exit::Usage, "E-SELECT-OUTPUT".to_owned()));
     assert!(error.hint().unwrap().starts_with("end the output in .tar.gz"), "{:?}", error.hint());
 }
 

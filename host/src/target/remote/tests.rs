@@ -93,11 +93,13 @@ fn what_was_refused_is_not_done_and_what_was_not_answered_may_be() {
         other => other,
     };
     let definite = [Refusal::Missing, Refusal::Exists, Refusal::Denied, Refusal::Other];
-    assert!(!definite.into_iter().any(|refusal| may_be_done(&refused_as(refusal))));
-    assert!(may_be_done(&refused_as(Refusal::Unanswered)));
+    assert!(!definite.into_iter().any(|refusal| may_be_done(&refused_as(refusal), true)));
+    assert!(may_be_done(&refused_as(Refusal::Unanswered), false));
     // A worker that is gone may have sent it.
     let source = std::io::ErrorKind::UnexpectedEof.into();
-    assert!(may_be_done(&RemoteError::Answer { what: "write".to_owned(), source }));
+    let gone = RemoteError::Answer { what: "write".to_owned(), source };
+    assert!(may_be_done(&gone, true), "an old backup could be lost");
+    assert!(!may_be_done(&gone, false), "a manifest of nothing is seen to be one");
     let error = PlaceError::InDoubt {
         manifest: "s3://bucket/db.sql.manifest.json".to_owned(),
         source: Box::new(refused_as(Refusal::Unanswered)),
