@@ -216,8 +216,9 @@ pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Manifest, ManifestError
     }
 }
 
+/// The bytes of a directory have no name.
 fn is_plain_name(name: &str) -> bool {
-    !name.contains(['/', '\0']) && !["", ".", ".."].contains(&name)
+    !name.contains(['/', '\0']) && ![".", ".."].contains(&name)
 }
 
 impl Classified for ManifestError {

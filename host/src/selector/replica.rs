@@ -4,6 +4,9 @@ use crate::connection::{Connection, ServerError, Session};
 use dbbackup_plugin_api::document::environment::ServerFlavor;
 use mysql_async::Row;
 
+/// Channels of a replication group: its members agree, and none is a replica of another.
+const GROUP_CHANNELS: [&str; 2] = ["group_replication_applier", "group_replication_recovery"];
+
 /// One channel of a replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ChannelFacts {
@@ -13,6 +16,13 @@ pub(crate) struct ChannelFacts {
     pub(crate) source: String,
     /// Which of its threads do not run, in words; empty if both do.
     pub(crate) stopped: String,
+}
+
+impl ChannelFacts {
+    /// False for the channels of a replication group, which have no source.
+    fn has_source(&self) -> bool {
+        !GROUP_CHANNELS.contains(&self.channel.as_str())
+    }
 }
 
 /// The channels, by the first of the statements that this server knows and this account may run.
@@ -32,7 +42,8 @@ pub(super) fn channels(
     };
     for question in questions {
         if let Some(rows) = session.rows_if_known("ask whether it is a replica", question)? {
-            return Ok(rows.iter().map(channel).collect());
+            let channels = rows.iter().map(channel);
+            return Ok(channels.filter(ChannelFacts::has_source).collect());
         }
     }
     Ok(Vec::new())

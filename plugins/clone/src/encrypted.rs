@@ -87,5 +87,7 @@ fn flags(path: &Path) -> io::Result<Option<u32>> {
 /// `undo_001`, `undo_003.ibu`.
 fn is_undo(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.starts_with("undo_") || name.ends_with(".ibu")
+    // A table may be named so.
+    let is_table = name.ends_with(".ibd");
+    !is_table && (name.starts_with("undo_") || name.ends_with(".ibu"))
 }

@@ -4,17 +4,14 @@
 use std::path::Path;
 
 use dbbackup_sdk::{
-    BackupRun, Sink,
-    document::backup::BackupSummary,
-    server::{BinlogStatus, Session},
-    wire::Secret,
+    BackupRun, Sink, document::backup::BackupSummary, server::Session, wire::Secret,
 };
 
 use crate::{
     beside::Beside,
     encrypted,
     options::Options,
-    server_clone::{self, CloningServer, MethodError, privilege},
+    server_clone::{self, CloningServer, MethodError, Moment, privilege},
     unseen, unstartable,
 };
 
@@ -49,17 +46,16 @@ pub(crate) fn backup(
     degraded.extend(server.session.check_replica(&run.request)?);
     let bytes = cloned_bytes(&mut server.session, &server.source.data_directory)?;
     let needed_bytes = bytes.saturating_add(EXTRA_BYTES);
-    let before = position(&mut server.session)?;
+    let before = Moment::of(&mut server.session)?;
     server.clone_and_archive(sink, needed_bytes, "CLONE LOCAL DATA DIRECTORY …", |directory| {
         Secret::new(format!("CLONE LOCAL DATA DIRECTORY = {directory}"))
     })?;
-    let after = position(&mut server.session)?;
+    let after = Moment::of(&mut server.session)?;
     let dumped = beside.map(|beside| beside.dump(run, sink)).transpose()?;
-    let replica_sources = server.session.replica_sources_if_told()?;
-    let may_be_replica = replica_sources.as_ref().is_none_or(|sources| !sources.is_empty());
     let (session, source) = (&mut server.session, &mut server.source);
     degraded.extend(server_clone::left_out_in_the_end(session, source, dumped.as_ref())?);
-    let coordinates = server_clone::bracket(before, after, may_be_replica);
+    let replica_sources = after.sources.clone();
+    let coordinates = server_clone::bracket(before, after);
     let mut summary = server_clone::summary(&server.source, options, degraded, coordinates);
     if server.has_encrypted {
         encrypted::describe(&mut summary);
@@ -72,10 +68,6 @@ pub(crate) fn backup(
     }
     summary.replica_sources = replica_sources.unwrap_or_default();
     Ok(summary)
-}
-
-fn position(session: &mut Session) -> Result<Option<BinlogStatus>, MethodError> {
-    Ok(session.log_status()?.and_then(|status| status.binlog))
 }
 
 /// Bytes of the clone. Tablespaces outside the data directory would be cloned onto themselves: the

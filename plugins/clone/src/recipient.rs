@@ -5,14 +5,14 @@
 use dbbackup_sdk::{
     BackupRun, Sink,
     document::backup::BackupSummary,
-    server::{BinlogStatus, ReplicaError, Session, SessionError, SslMode, quote},
+    server::{ReplicaError, Session, SessionError, SslMode, quote},
     wire::{ConnectOptions, Secret},
 };
 
 use crate::{
     beside::Beside,
     options::{DONOR_PASSWORD_SECRET, Options},
-    server_clone::{self, CloningServer, MethodError, privilege},
+    server_clone::{self, CloningServer, MethodError, Moment, privilege},
     source::{Source, told},
     unseen, unstartable,
 };
@@ -46,19 +46,18 @@ pub(crate) fn backup(
     };
     degraded.extend(check_replica(&mut donor_session, run)?);
     let needed_bytes = needed_bytes(&mut donor_session, &source)?;
-    let before = position(&mut donor_session)?;
+    let before = Moment::of(&mut donor_session)?;
     let (escaping, ssl) = (server.session.escaping(), run.request.connection.ssl.mode);
     server.clone_and_archive(sink, needed_bytes, "CLONE INSTANCE FROM …", |directory| {
         donor.statement(directory, escaping, ssl)
     })?;
-    let after = position(&mut donor_session)?;
+    let after = Moment::of(&mut donor_session)?;
     let dumped = beside.map(|beside| beside.dump(run, sink)).transpose()?;
     let empty =
         server_clone::left_out_in_the_end(&mut donor_session, &mut source, dumped.as_ref())?;
     degraded.extend(empty);
-    let replica_sources = donor_session.replica_sources_if_told()?;
-    let may_be_replica = replica_sources.as_ref().is_none_or(|sources| !sources.is_empty());
-    let coordinates = server_clone::bracket(before, after, may_be_replica);
+    let replica_sources = after.sources.clone();
+    let coordinates = server_clone::bracket(before, after);
     let mut summary = server_clone::summary(&source, options, degraded, coordinates);
     summary.replica_sources = replica_sources.unwrap_or_default();
     if !sees_all_tables {
@@ -151,11 +150,6 @@ fn check_replica(donor: &mut Session, run: &BackupRun) -> Result<Vec<String>, Re
     let mut request = run.request.clone();
     request.environment.server = None;
     donor.check_replica(&request)
-}
-
-/// Where the donor is; nothing without a binlog.
-fn position(donor: &mut Session) -> Result<Option<BinlogStatus>, MethodError> {
-    Ok(donor.log_status()?.and_then(|status| status.binlog))
 }
 
 /// Bytes of the clone, and a refusal of tablespaces that a recipient puts elsewhere: onto their own

@@ -121,10 +121,21 @@ impl Grants {
             return has(&self.global) && !self.revoked.values().any(has);
         };
         let revoked = self.revoked.get(schema).is_some_and(has);
-        let granted = self.schemas.iter().any(|(pattern, set)| {
-            has(set) && (pattern == schema || like(pattern.as_bytes(), schema.as_bytes()))
+        let granted = self.most_specific(schema);
+        (!granted.is_empty() && granted.into_iter().all(has)) || (has(&self.global) && !revoked)
+    }
+
+    /// What is granted on the patterns that fit a schema best. The server takes one of them alone, that
+    /// with the most letters before its first wildcard; of those with as many, nobody here knows which.
+    fn most_specific(&self, schema: &str) -> Vec<&BTreeSet<String>> {
+        let fitting = self.schemas.iter().filter(|(pattern, _)| {
+            *pattern == schema || like(pattern.as_bytes(), schema.as_bytes())
         });
-        granted || (has(&self.global) && !revoked)
+        let fitting: Vec<_> =
+            fitting.map(|(pattern, set)| (letters_before_wildcard(pattern), set)).collect();
+        let most = fitting.iter().map(|(letters, _)| *letters).max();
+        let best = fitting.into_iter().filter(|(letters, _)| Some(*letters) == most);
+        best.map(|(_, set)| set).collect()
     }
 
     /// What of `requirements` the account lacks, each with the statement that gives it.
@@ -244,6 +255,20 @@ fn canonical(name: &str) -> String {
 /// Whether a set of privileges includes one, by name or by `ALL PRIVILEGES`.
 fn includes(set: &BTreeSet<String>, privilege: &str) -> bool {
     set.contains(privilege) || set.contains("ALL PRIVILEGES")
+}
+
+/// Letters of a pattern that stand for themselves until its first wildcard; no end of them without one.
+fn letters_before_wildcard(pattern: &str) -> usize {
+    let mut letters = pattern.bytes();
+    let mut count = 0;
+    while let Some(letter) = letters.next() {
+        match letter {
+            b'%' | b'_' => return count,
+            b'\\' => count += usize::from(letters.next().is_some()),
+            _ => count += 1,
+        }
+    }
+    usize::MAX
 }
 
 /// SQL's `LIKE`: `%` for any run, `_` for any one character, `\` before either for itself.

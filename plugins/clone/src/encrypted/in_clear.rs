@@ -81,6 +81,7 @@ pub(crate) fn find<E: From<io::Error>>(
     go_on: &mut impl FnMut() -> Result<(), E>,
 ) -> Result<Option<InClear>, E> {
     for entry in fs::read_dir(directory)? {
+        go_on()?;
         let file = entry?.path();
         if file.is_dir() {
             let found = find(&file, go_on)?;
@@ -108,7 +109,9 @@ pub(crate) fn find<E: From<io::Error>>(
 fn is_redo(path: &Path) -> bool {
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     let is_below = path.parent().and_then(name).is_some_and(|parent| parent == REDO_DIRECTORY);
-    is_below || name(path).is_some_and(|name| name.starts_with(OLD_REDO_PREFIX))
+    // A table may be named so.
+    let is_old = |name: String| name.starts_with(OLD_REDO_PREFIX) && !name.ends_with(".ibd");
+    is_below || name(path).is_some_and(is_old)
 }
 
 fn in_redo(path: &Path) -> io::Result<Option<Content>> {

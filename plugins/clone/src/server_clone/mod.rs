@@ -4,6 +4,7 @@
 mod abandoned;
 mod archive;
 mod error;
+mod moment;
 pub(crate) mod privilege;
 mod progress;
 mod scratch;
@@ -12,17 +13,14 @@ use std::{io, path::Path, time::Duration};
 
 use dbbackup_sdk::{
     BackupRun, Sink,
-    document::{
-        backup::BackupSummary,
-        connection::PASSWORD_SECRET,
-        manifest::{CoordinatesRecord, Precision},
-    },
-    server::{BinlogStatus, Session, quote},
+    document::{backup::BackupSummary, connection::PASSWORD_SECRET, manifest::CoordinatesRecord},
+    server::{Session, quote},
     wire::{ConnectOptions, Secret},
 };
 
 pub(crate) use abandoned::connect;
 pub(crate) use error::MethodError;
+pub(crate) use moment::{Moment, bracket};
 pub(crate) use scratch::{foreign, undo};
 
 use crate::{
@@ -238,25 +236,5 @@ pub(crate) fn summary(
         roots: [("data".to_owned(), data)].into(),
         source: facts,
         ..BackupSummary::default()
-    }
-}
-
-/// Coordinates of a content that is neither that of before nor that of after. A replica may apply
-/// what it does not write into its binlog (`log_replica_updates = OFF`): that the file has not grown
-/// proves nothing there, but its transactions do.
-pub(crate) fn bracket(
-    before: Option<BinlogStatus>,
-    after: Option<BinlogStatus>,
-    may_be_replica: bool,
-) -> CoordinatesRecord {
-    let (Some(before), Some(after)) = (before, after) else { return CoordinatesRecord::default() };
-    let stood_still = before == after && (before.gtid.is_some() || !may_be_replica);
-    CoordinatesRecord {
-        precision: if stood_still { Precision::Exact } else { Precision::Bracket },
-        binlog: Some(before.binlog),
-        gtid: before.gtid,
-        binlog_upper: Some(after.binlog),
-        gtid_upper: after.gtid,
-        lsn: None,
     }
 }

@@ -116,7 +116,9 @@ impl Session {
         let grants = self.grants()?;
         let grant = grants.statement([&Requirement::global(privilege)]);
         let is_known = request.environment.server.as_ref().is_some_and(|server| server.replica);
-        let is_replica = is_known || self.variable("read_only")?.as_deref() == Some("ON");
+        // `ON`, and from MariaDB 12.0 also `NO_LOCK` and `NO_LOCK_NO_ADMIN`.
+        let takes_writes = |value: String| ["OFF", "0"].contains(&value.as_str());
+        let is_replica = is_known || !self.variable("read_only")?.is_none_or(takes_writes);
         if !is_replica {
             tracing::warn!(
                 "whether the server is a replica that is out of date cannot be known: {grant}"
