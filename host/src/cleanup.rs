@@ -143,16 +143,23 @@ fn clean_location(location: &Path, dry_run: bool) -> Result<Vec<Leftover>, Targe
     for entry in fs::read_dir(location).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let Some(artefact) = artefact_of_leftover(&path) else { continue };
-        let state = match (RunLock::acquire(&artefact), dry_run) {
-            // A live run's: nothing was left.
-            (Err(TargetError::Locked { .. }), _) => continue,
-            (Err(error), _) => UndoState::Left { why: Failure::from(error).chain() },
-            (Ok(_lock), true) => UndoState::WouldUndo,
-            (Ok(lock), false) => match clean(&path, &artefact).and_then(|()| lock.release()) {
-                Ok(()) => UndoState::Undone,
-                Err(error) => UndoState::Left { why: Failure::from(error).chain() },
-            },
+        let cleaned = if dry_run {
+            match RunLock::is_held(&artefact) {
+                Ok(true) => continue,
+                held => held.map(|_| UndoState::WouldUndo),
+            }
+        } else {
+            match RunLock::acquire(&artefact) {
+                // A live run's: nothing was left.
+                Err(TargetError::Locked { .. }) => continue,
+                lock => lock.and_then(|lock| {
+                    clean(&path, &artefact)?;
+                    lock.release().map(|()| UndoState::Undone)
+                }),
+            }
         };
+        let state =
+            cleaned.unwrap_or_else(|error| UndoState::Left { why: Failure::from(error).chain() });
         leftovers.push(Leftover { what: path.display().to_string(), state });
     }
     leftovers.sort_by(|a, b| a.what.cmp(&b.what));
@@ -173,6 +180,10 @@ fn clean(path: &Path, artefact: &Path) -> Result<(), TargetError> {
 fn artefact_of_leftover(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.to_str()?;
     if path.is_dir() {
+        return None;
+    }
+    // A lock of ours is empty.
+    if name.ends_with(LOCK_ENDING) && fs::metadata(path).is_ok_and(|file| file.len() > 0) {
         return None;
     }
     let artefact = match (name.strip_suffix(PARTIAL_ENDING), name.strip_suffix(LOCK_ENDING)) {

@@ -53,6 +53,24 @@ impl RunLock {
         Err(TargetError::Locked { path: artefact.to_owned() })
     }
 
+    /// True if a run holds the lock of an artefact. Leaves everything as it is.
+    ///
+    /// # Errors
+    /// [`TargetError::Io`] if that cannot be found out.
+    pub(crate) fn is_held(artefact: &Path) -> Result<bool, TargetError> {
+        let path = lock_path(artefact);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(source) => return Err(TargetError::io("look at", &path, source)),
+        };
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(false),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+            Err(errno) => Err(TargetError::io("look at", &path, errno.into())),
+        }
+    }
+
     /// Gives the lock back.
     ///
     /// # Errors
@@ -62,11 +80,12 @@ impl RunLock {
         self.remove().map_err(|source| TargetError::io("remove", &self.path, source))
     }
 
-    /// Removes the file while it is still locked: a new one is another run's.
+    /// Removes the file while it is still locked: a new one is another run's. One that holds anything is
+    /// somebody's who likes the name.
     fn remove(&mut self) -> io::Result<()> {
         match self.file.take() {
-            Some(_held) => fs::remove_file(&self.path),
-            None => Ok(()),
+            Some(held) if held.metadata()?.len() == 0 => fs::remove_file(&self.path),
+            Some(_) | None => Ok(()),
         }
     }
 }

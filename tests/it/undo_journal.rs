@@ -24,6 +24,8 @@ fn cleanup_names_then_undoes_what_a_crash_left() -> Result<()> {
     let before = names(&shop.rig.work_dir())?;
     let dry = shop.rig.dbbackup(["cleanup", "--dry-run"]).run()?;
     dry.expect_success()?.expect_stdout("db.tar.partial")?;
+    let dry = shop.rig.dbbackup(["cleanup", "--dry-run", "."]).run()?;
+    dry.expect_success()?.expect_stdout("db.tar.lock")?;
     ensure!(names(&shop.rig.work_dir())? == before, "a dry run changed something");
     shop.rig.dbbackup(["cleanup"]).run()?.expect_success()?.expect_stdout("db.tar.partial")?;
     shop.expect_names(&[])?;
