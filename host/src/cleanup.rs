@@ -9,8 +9,8 @@ use crate::{
         undo::{Undo, UndoReport, UndoState},
     },
     target::{
-        MANIFEST_ENDING, MARKER_ENDING, PARTIAL_ENDING, TargetError, durable, kept_artefact,
-        recover,
+        KEPT_ENDING, MANIFEST_ENDING, MARKER_ENDING, PARTIAL_ENDING, TargetError, durable,
+        kept_artefact, recover,
     },
 };
 use serde::Serialize;
@@ -187,7 +187,10 @@ fn artefact_of_leftover(path: &Path) -> Option<PathBuf> {
         return None;
     }
     let artefact = match (name.strip_suffix(PARTIAL_ENDING), name.strip_suffix(LOCK_ENDING)) {
-        (Some(partial), _) => partial.strip_suffix(MANIFEST_ENDING).unwrap_or(partial),
+        (Some(partial), _) => {
+            let partial = partial.strip_suffix(MANIFEST_ENDING).unwrap_or(partial);
+            partial.strip_suffix(KEPT_ENDING).unwrap_or(partial)
+        }
         (None, Some(locked)) => locked,
         (None, None) => return kept_artefact(path),
     };
@@ -205,5 +208,28 @@ impl Classified for NothingThere {
 
     fn hint(&self) -> Option<String> {
         Some("look at its name; an address of a folder may end in /".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_tell_their_artefact_by_name() {
+        let of = |name: &str| artefact_of_leftover(Path::new(name));
+        let artefact = Some(PathBuf::from("db.tar.gz"));
+        for ending in [
+            ".partial",
+            ".manifest.json.partial",
+            ".replaced.manifest.json.partial",
+            ".lock",
+            ".replaced",
+        ] {
+            assert_eq!(of(&format!("db.tar.gz{ending}")), artefact, "{ending}");
+        }
+        for other in ["db.tar.gz", "db.tar.gz.manifest.json", "notes.partial", "apt.lock"] {
+            assert_eq!(of(other), None, "{other}");
+        }
     }
 }

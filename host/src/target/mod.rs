@@ -27,7 +27,7 @@ pub(crate) use location::{
     partial_path, with_ending,
 };
 pub(crate) use remote::{MARKER_ENDING, RemoteOutput, artefact_of_object};
-pub(crate) use replace::{kept_artefact, recover};
+pub(crate) use replace::{KEPT_ENDING, kept_artefact, recover};
 pub(crate) use stdout::StdoutOutput;
 
 use std::path::Path;

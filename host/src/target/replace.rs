@@ -18,7 +18,7 @@
 use super::{
     durable::{Rename, StagedFile, remove_file, rename, sync_parent, write_file},
     error::TargetError,
-    location::{MANIFEST_ENDING, with_ending},
+    location::{MANIFEST_ENDING, partial_path, with_ending},
 };
 use crate::manifest::{self, ManifestError};
 use dbbackup_plugin_api::document::manifest::Manifest;
@@ -28,7 +28,7 @@ use std::{
 };
 
 /// Ending of the name under which an old artefact is kept.
-const KEPT_ENDING: &str = ".replaced";
+pub(crate) const KEPT_ENDING: &str = ".replaced";
 
 /// A step of a commit, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +123,8 @@ fn keep_old(names: &Names, gate: &mut Gate<'_>) -> Result<bool, TargetError> {
 /// held. Does nothing where nothing was interrupted.
 pub(crate) fn recover(artefact: &Path) -> Result<(), TargetError> {
     let names = Names::of(artefact);
+    // The old manifest may have been on its way to its other name.
+    remove_file(&partial_path(&names.kept_manifest))?;
     if !names.kept.exists() && !names.kept_manifest.exists() {
         return Ok(());
     }

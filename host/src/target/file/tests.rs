@@ -139,6 +139,20 @@ fn a_crash_while_the_old_pair_is_brought_back_is_brought_to_an_end_too() {
 }
 
 #[test]
+fn a_crash_while_the_old_manifest_gets_its_other_name_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let artefact = directory.path().join("db.tar");
+    backup(&artefact, Existing::Refuse, "old", b"oldold");
+    let output = write(&artefact, Existing::Replace, b"newnewnew");
+    let record = crash_at(output, "new", 9, CommitStep::KeepOldManifest);
+    let half = directory.path().join("db.tar.replaced.manifest.json.partial");
+    fs::write(half, b"{").unwrap();
+    undo(&record, &artefact);
+    assert_eq!(complete(directory.path()), ["old"]);
+    assert_eq!(names(directory.path()), ["db.tar", "db.tar.manifest.json"]);
+}
+
+#[test]
 fn the_next_run_recovers_without_any_journal() {
     let directory = tempfile::tempdir().unwrap();
     let artefact = directory.path().join("db.tar");
