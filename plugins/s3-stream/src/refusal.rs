@@ -270,12 +270,12 @@ impl Refusal {
         self.kind == Kind::Answered && self.code.is_some()
     }
 
-    /// True if the store has not answered, or only something before it has, or the answer says that all is
-    /// well and breaks off: what was asked for may be done, or still come to be.
+    /// True if the store has not answered, or only something before it has: what was asked for may be
+    /// done, or still come to be.
     pub(crate) fn is_silence(&self) -> bool {
         let is_of_nobody = self.kind == Kind::Answered && self.code.is_none();
-        let is_no_refusal = matches!(self.status, Some(200..=299 | 408 | 502 | 504));
-        self.kind == Kind::Unanswered || (is_of_nobody && is_no_refusal)
+        let is_of_gateway = is_of_nobody && matches!(self.status, Some(408 | 502 | 504));
+        self.kind == Kind::Unanswered || is_of_gateway
     }
 
     /// True if more came than was asked for.
@@ -390,8 +390,8 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_answer_of_a_gateway_or_a_broken_one_is_none_of_the_stores() {
-        for (status, code) in [(502, ""), (504, ""), (408, ""), (200, "")] {
+    fn the_answer_of_a_gateway_is_none_of_the_stores() {
+        for (status, code) in [(502, ""), (504, ""), (408, "")] {
             assert!(answered(status, code).is_silence(), "{status} {code}");
         }
         for (status, code) in [(500, ""), (503, ""), (200, "InternalError"), (403, "AccessDenied")]
