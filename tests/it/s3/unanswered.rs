@@ -82,15 +82,18 @@ pub(super) fn let_an_hour_pass(cloud: &Cloud, field: &str) -> Result<()> {
     Ok(())
 }
 
-/// The record with another time of the question.
+/// The journal with earlier times of the question.
 fn an_hour_earlier(text: &str, field: &str) -> Result<String> {
     let field = format!("\"{field}\":");
-    let (before, rest) = text.split_once(&field).context("no time in it")?;
-    let digits = rest.trim_start();
-    let end = digits.find(|c: char| !c.is_ascii_digit()).context("no end of it")?;
-    let (time, after) = digits.split_at(end);
-    let time: u64 = time.parse()?;
-    Ok(format!("{before}{field}{}{after}", time - 3601))
+    let mut parts = text.split(field.as_str());
+    let mut earlier = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_digit()).context("no end of the time")?;
+        let (time, after) = part.split_at(end);
+        let time: u64 = time.parse()?;
+        earlier.push_str(&format!("{field}{}{after}", time - 3601));
+    }
+    Ok(earlier)
 }
 
 const MANIFEST: &str = "db.sql.manifest.json";
