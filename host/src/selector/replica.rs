@@ -83,3 +83,18 @@ fn channel(row: &Row) -> ChannelFacts {
         stopped: stopped.collect::<Vec<_>>().join(", "),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_of_a_group_is_no_replica() {
+        let has_source = |channel: &str| {
+            let (source, stopped) = (String::new(), String::new());
+            ChannelFacts { channel: channel.to_owned(), source, stopped }.has_source()
+        };
+        assert!(has_source("") && has_source("from_berlin"));
+        assert!(!GROUP_CHANNELS.iter().any(|channel| has_source(channel)));
+    }
+}

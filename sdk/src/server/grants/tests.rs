@@ -59,6 +59,20 @@ fn all_privileges_and_mariadb_names_are_understood() {
 }
 
 #[test]
+fn of_several_patterns_the_most_specific_counts_alone() {
+    let grants = grants(&[
+        "GRANT SELECT, TRIGGER ON `shop%`.* TO `backup`@`10.0.%`",
+        r"GRANT SELECT ON `shop\_eu`.* TO `backup`@`10.0.%`",
+        "GRANT SELECT ON `shop_us`.* TO `backup`@`10.0.%`",
+    ]);
+    let has = |schema| grants.allows(&Requirement::on_schema("TRIGGER", schema));
+    assert!(has("shop") && has("shopping"));
+    assert!(!has("shop_eu"), "its own grant is the only one that counts");
+    assert!(!has("shop_us"), "nobody knows which of two as specific counts");
+    assert!(grants.allows(&Requirement::on_schema("SELECT", "shop_eu")));
+}
+
+#[test]
 fn the_missing_grant_is_spelled_out_for_this_account() {
     let grants =
         Grants::parse(Account::parse("o'brien@mail@%.example"), ["GRANT SELECT ON *.* TO `x`@`%`"]);
